@@ -45,6 +45,8 @@ NUMBERS = [2.0, 0.5, 3, 0.0, -1.5, np.float64(0.0), np.float32(2.0), True]
 MODULE, VARIABLE = "a_module_of_the_world", "A_VARIABLE_OF_THE_WORLD"
 SCALE = [1.0]  # a list with the global number
 CONTEXT = contextvars.ContextVar("context", default=0.5)
+SET = contextvars.ContextVar("set", default=0.0)  # by programs
+HALF = NUMBERS[1]
 
 
 class Pair(typing.NamedTuple):
@@ -134,6 +136,8 @@ class World:
         layers = nn.Linear(N, N, dtype=np.float64, generator=seed), nn.Tanh()
         self.model = nn.Sequential(*layers, nn.BatchNorm1d(N, dtype=np.float64))
         self.dropout = nn.Dropout(0.5, generator=seed)
+        self.optimizer = tg.optim.SGD([self.weight], 0.125)
+        self.average = tg.optim.ExponentialMovingAverage([self.weight], 0.5)
         self.row = self.weight.data[:]
         self._more(random)
 
@@ -155,6 +159,8 @@ class World:
         SCALE[0] = 1.0
         globals()["NUMBER"] = 1.5
         CONTEXT.set(0.5)
+        SET.set(0.0)
+        np.set_printoptions(precision=8)
         decimal.getcontext().prec = 12
         self.decimals = decimal.Decimal(1), decimal.Decimal(3)
         self.deque, self.set = collections.deque([0.5, 2.0]), {1.0, 2.0}
@@ -177,7 +183,8 @@ class World:
         buffers = [np.array(x) for _, x in self.model.named_buffers()]
         own = [self.array.copy(), self.integers.copy(), *map(np.array, self.tables.values())]
         own += [self.weight.numpy(), self.record.w.copy(), self.module.w.copy()]
-        return [np.array(drawn % 2**53), *buffers, *own]
+        own += [x for x in self.average.state_dict().values() if isinstance(x, np.ndarray)]
+        return [np.array(drawn % 2**53), np.array(SET.get()), *buffers, *own]
 
 
 CHANGES = {
@@ -198,6 +205,10 @@ CHANGES = {
     "train or eval": lambda w, r: w.model.train(not w.model.training),
     "a layer": lambda w, r: w.model.layers.__setitem__(1, nn.Sigmoid()),
     "draw": lambda w, r: w.rng.normal(),
+    "no gradient": lambda w, r: setattr(w.weight, "grad", None),
+    "a gradient": lambda w, r: setattr(w.weight, "grad", r.uniform(-1, 1, N)),
+    "the count of steps": lambda w, r: setattr(w.optimizer, "steps", int(r.integers(4))),
+    "a print option": lambda w, r: np.set_printoptions(precision=int(r.integers(4, 9))),
     "a setting": lambda w, r: w.settings.__setitem__("k", float(r.integers(-2, 3))),
     "an array of the settings": lambda w, r: w.settings["w"].__imul__(-1),
     "a pair": lambda w, r: setattr(w, "pair", Pair(0.25, w.pair.w + 1)),
@@ -263,7 +274,24 @@ def copied_record(w, x):
     return x * other.w * other.k + w.record.w
 
 
+def set_variable(w, x):
+    """Set a context variable."""
+    SET.set(SET.get() + 1)
+    return x
+
+
+def set_variable_for_a_while(w, x):
+    """Set context variables, and set them back."""
+    token = SET.set(w.number)
+    with np.errstate(all="ignore"), tg.no_grad():
+        y = x * SET.get()
+    SET.reset(token)
+    return y + SET.get()
+
+
 READS = {
+    "a context variable that it sets": set_variable,
+    "a context variable for a while": set_variable_for_a_while,
     "number": lambda w, x: x * w.number,
     "count": lambda w, x: x + w.count,
     "flag": lambda w, x: x * 2 if w.flag else x + 1,
@@ -297,6 +325,7 @@ READS = {
     "the environment": lambda w, x: x * float(os.environ[VARIABLE]),
     "a global": lambda w, x: x * NUMBER * SCALE[0],  # noqa: F821
     "a context variable": lambda w, x: x * CONTEXT.get(),
+    "settings of NumPy": lambda w, x: x * np.get_printoptions()["precision"],
     "decimals": lambda w, x: x * float(w.decimals[0] / w.decimals[1]),
     "a deque": lambda w, x: x * w.deque[0] + len(w.deque),
     "a set": lambda w, x: x * len(w.set) + sum(w.set),
@@ -310,6 +339,7 @@ READS = {
     "a polynomial": lambda w, x: (
         polynomial.polyval(x, w.numbers) + polynomial.polyval(0.5, w.array)
     ),
+    "a count of steps": lambda w, x: x * (2 if w.optimizer.steps > 1 else 3) + w.optimizer.steps,
     "a view of the weight": lambda w, x: x * w.row,
     "the weight": lambda w, x: x * w.weight.data,
 }
@@ -323,6 +353,11 @@ ARGUMENTS = {
     "hasattr of an array": lambda a, x: x * (1 + hasattr(a[2], "__array_interface__")),
     "getattr": lambda a, x: x * (1 + getattr(a[1], "ndim", 2)),
     "is": lambda a, x: x * 2 if a[0] is a[2] else x + 1,
+    "is a number": lambda a, x: x * 2 if a[1] is HALF else x + 1,
+    "is a number of a list": lambda a, x: x * 2 if a[1] is NUMBERS[0] else x + 1,
+    "is itself": lambda a, x: x * (2 if +a[1] is a[1] else 3) + (1 if a[1].real is a[1] else 0),
+    "is True": lambda a, x: x * 2 if (a[1] > 0.25) is True else x + 1,
+    "is a boolean": lambda a, x: x * 2 if np.any(x) is np.all(a[0]) else x + 1,
     "id": lambda a, x: x * 2 if id(a[0]) != id(a[2]) else x + 1,
     "times a number": lambda a, x: x * a[1] + a[2],
     "reciprocal": lambda a, x: x * (1.0 / a[1]),
@@ -440,6 +475,38 @@ DIFFERENTIABLE = {
 }
 
 
+def overlapping(write):
+    """Write into a copy what is read from it, some of it through other views."""
+
+    def step(w, x):
+        y = x.copy()
+        write(y, y[..., ::-1])
+        return y
+
+    return step
+
+
+OVERLAPPING = {
+    "flat": lambda y, z: setattr(y, "flat", z),
+    "entries of flat": lambda y, z: y.flat.__setitem__(slice(None, None, 2), z),
+    "setitem": lambda y, z: y.__setitem__(..., z),
+    "setitem of a part": lambda y, z: y.__setitem__((..., slice(1, None)), y[..., :-1]),
+    "setitem by positions": lambda y, z: y.__setitem__((..., np.arange(N)[::-1]), z),
+    "copyto": lambda y, z: np.copyto(y, z),
+    "a row": lambda y, z: y.__setitem__(..., z[:1]),
+    "out of a ufunc": lambda y, z: np.add(y, z, out=y),
+    "out of a function": lambda y, z: np.cumsum(z, axis=-1, dtype=y.dtype, out=y),
+    "out of concatenate": lambda y, z: np.concatenate([z[1:], z[:1]], out=y),
+    "out of stack": lambda y, z: np.stack([z[-1], *z[:-1]], out=y),
+    "out of ptp": lambda y, z: np.ptp(y, axis=-1, out=y[..., -1]),
+    "in place": lambda y, z: y.__iadd__(z),
+    "put": lambda y, z: np.put(y, np.arange(y.size)[::-1], z),
+    "place": lambda y, z: np.place(y, np.arange(y.size).reshape(y.shape) % 2 == 0, z),
+    "put_along_axis": lambda y, z: np.put_along_axis(y, np.zeros_like(y, int), z, axis=-1),
+    "fill_diagonal": lambda y, z: np.fill_diagonal(y, z[0]),
+}
+
+
 def in_place(w, x):
     """Write into a copy, and through views of it."""
     y = x.copy()
@@ -452,7 +519,15 @@ def in_place(w, x):
 
 
 ANY_DTYPE["in place"] = in_place
-PLAIN = ("plain", "arguments", "training")
+ANY_DTYPE.update((f"overlapping {name}", overlapping(f)) for name, f in OVERLAPPING.items())
+DIFFERENTIABLE.update(
+    (f"overlapping {name}", overlapping(OVERLAPPING[name]))
+    for name in (
+        *("setitem", "setitem of a part", "setitem by positions", "copyto", "a row"),
+        *("out of a ufunc", "in place", "put", "put_along_axis"),  # others are refused for Values
+    )
+)
+PLAIN = ("plain", "arguments", "training", "accumulating", "loop", "accumulating loop")
 MODES = (*PLAIN, "node", "grad of compiled", "compiled grad", "hvp", "nested")
 
 
@@ -465,7 +540,7 @@ class Program:
         self.seed, plain = seed, self.mode in PLAIN
         kinds = [ANY_DTYPE, ANY_DTYPE, READS, DRAWS] if plain else [DIFFERENTIABLE, READS, DRAWS]
         kinds += [ARGUMENTS] * (2 * (self.mode == "arguments"))
-        is_float = not plain or self.mode == "training"
+        is_float = not plain or self.mode not in {"plain", "arguments"}
         self.dtype = "float64" if is_float else str(random.choice(DTYPES))
         self.shape = (3, N) if random.integers(2) else (N,)
         self.steps = []
@@ -516,22 +591,27 @@ class Program:
 
     def training(self, world):
         """The function of one array that trains the weight, and then does what `body` does."""
-        f, optimizer = self.body(world), tg.optim.SGD([world.weight], 0.125)
+        f, optimizer = self.body(world), world.optimizer
 
         def step(x):
             optimizer.zero_grad()
             loss = np.sum(world.weight * x)
             loss.backward()
             optimizer.step()
+            world.average.update()
             return f(x)
 
-        return step
+        def accumulate(x):
+            np.sum(world.weight * x).backward()
+            return f(x), world.weight.grad * 1
+
+        return accumulate if self.mode.startswith("accumulating") else step
 
     def run(self, world, wrap):
         """Yield what each call gives, with gradients; `wrap` compiles, or does nothing."""
         if self.mode in {"plain", "arguments"}:
             f = wrap(self.body(world))
-        elif self.mode == "training":
+        elif self.mode in PLAIN:
             f = wrap(self.training(world))
         elif self.mode == "nested":
             inner = wrap(self.scalar(world))
@@ -558,12 +638,22 @@ class Program:
                 if isinstance(out, Value) and out.requires_grad:
                     out.backward()
                 found = [out, v.grad, *(leaf.grad for leaf in leaves)]
+            elif self.mode.endswith("loop"):
+                found = [in_a_loop(f, x)]
+                CHANGES[self.changes[call]](world, np.random.default_rng([self.seed, call, 1]))
             else:
                 y = x if self.twice[call] else x.copy()
                 found = [f(x, self.numbers[call], y) if self.mode == "arguments" else f(x)]
                 CHANGES[self.changes[call]](world, np.random.default_rng([self.seed, call, 1]))
             assert np.array_equal(x, before, equal_nan=True), "the argument has changed"
             yield [*numbers_of(found), *world.state()]
+
+
+def in_a_loop(f, x, steps=3):
+    """The stacked results of some steps: in compiled code, or one after the other."""
+    if hasattr(f, "loop"):
+        return f.loop(x, steps=steps)
+    return [np.stack(same) for same in zip(*(numbers_of(f(x)) for _ in range(steps)), strict=True)]
 
 
 def numbers_of(nest):

@@ -7,6 +7,7 @@ import programs
 import pytest
 
 import tinygrad_lr as tg
+from tinygrad_lr.errors import TraceError
 
 X = np.round(np.sin(np.arange(24.0) * 1.7), 3).reshape(2, 3, 4)
 Y = np.round(np.cos(np.arange(12.0) * 0.9), 3).reshape(3, 4)
@@ -235,3 +236,12 @@ def test_a_number_from_outside_is_the_one_it_is_now_to_the_last_bit(kind, backen
                 box["k"] = kind(number)
                 np.testing.assert_array_equal(np.signbit(step(Y).real), np.signbit(f(Y).real))
                 np.testing.assert_allclose(step(Y), f(Y), rtol=1e-6)
+
+
+def test_a_call_that_fails_on_samples_says_how_it_failed():
+    @tg.primitive(whole=True)
+    def find(x):
+        raise KeyError("gone")
+
+    with pytest.raises(TraceError, match=r"find raised KeyError on the sample inputs .*\('gone'\)"):
+        tg.compile(lambda x: find(x), backend="numpy")(np.ones(3))

@@ -353,3 +353,13 @@ def test_a_square_of_booleans_has_the_dtype_that_it_has_in_numpy(backend):
     for square in (lambda x: x**2, lambda x: (x[0] & x[1]) ** 2, lambda x: np.all(x) ** 2):
         found, expected = tg.compile(square, backend=backend)(x), square(x)
         np.testing.assert_array_equal(found, expected, strict=True)
+
+
+@backends("numpy", "llvm")
+def test_signed_and_unsigned_integers_are_compared_exactly(backend):
+    x = np.array([2**62 + 1, -1, 2**53 + 1, 5], np.int64)
+    y = np.array([2**62, 2**64 - 1, 2**53, 5], np.uint64)
+    f = tg.compile(lambda x, y: (x > y, x == y, y >= x, np.where(x < y, 1, 2)), backend=backend)
+    greater, equal, at_least, chosen = (found.tolist() for found in f(x, y))
+    assert greater == [True, False, True, False] and equal == [False, False, False, True]
+    assert at_least == [False, True, False, True] and chosen == [2, 1, 2, 2]

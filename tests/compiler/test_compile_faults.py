@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
+import decimal
 import functools
 import inspect
+import sys
 import types
 
 import numpy as np
@@ -15,6 +18,7 @@ from tinygrad_lr import Value, nn, optim
 from tinygrad_lr.errors import ArgumentError, CompileWarning, DtypeError, TraceError
 
 X = np.linspace(-1.0, 1.0, 6)
+VARIABLE = contextvars.ContextVar("variable", default=1.0)
 HELD = []
 SETTINGS = types.SimpleNamespace()
 TABLE = np.array([1.0, 2.0, 3.0])
@@ -254,6 +258,32 @@ def test_c4_a_global_or_an_outer_variable_that_is_set_is_refused():
     assert latest is None and "LATEST" not in globals()
 
 
+def test_a_context_variable_that_stays_set_is_refused_with_its_line():
+    def f(x):
+        with np.errstate(all="ignore"), tg.no_grad(), decimal.localcontext() as settings:
+            settings.prec = 3
+            token = VARIABLE.set(2.0)
+            x = x * VARIABLE.get() * float(decimal.Decimal(1) / decimal.Decimal(3))
+        VARIABLE.reset(token)
+        return x
+
+    def g(x):
+        with np.errstate(all="ignore"):
+            x = x * 2
+        VARIABLE.set(3.0)  # here
+        return x
+
+    np.testing.assert_array_equal(tg.compile(f, backend="numpy")(X), f(X))
+    line = g.__code__.co_firstlineno + 3
+    with pytest.raises(TraceError, match=f", line {line}, .* the context variable 'variable'"):
+        tg.compile(g, backend="numpy")(X)
+    for change in (lambda: np.seterr(all="print"), lambda: tg.no_grad().__enter__(),
+                   lambda: decimal.setcontext(decimal.Context(prec=3))):  # fmt: skip
+        with pytest.raises(TraceError, match=r"line \d+, .* must not change the context variable"):
+            tg.compile(lambda x, change=change: (change(), x)[1], backend="numpy")(X)
+    assert VARIABLE.get() == 1.0 and np.geterr()["over"] != "print"
+
+
 @pytest.mark.parametrize("f", REFUSED[:12], ids=lambda f: f.__name__)
 def test_c8_after_a_refusal_eager_code_and_other_programs_go_on(f):
     model = nn.Linear(6, 1, dtype=np.float64, generator=0)
@@ -288,3 +318,22 @@ def test_c8_any_exception_while_tracing_passes_and_changes_nothing(error):
         step(X)
     assert w.grad is None and optimizer.steps == 0 and (w * 2).data.tolist() == (X * 2).tolist()
     np.testing.assert_array_equal(w.data, X)
+
+
+def test_a_debugger_that_is_on_goes_on_after_a_refusal():
+    def debugger(frame, event, argument):
+        return debugger
+
+    def f(x):
+        HELD.append(x * 2)
+        return x
+
+    before = sys.gettrace()
+    sys.settrace(debugger)
+    try:
+        with pytest.raises(TraceError, match="must not change"):
+            tg.compile(f, backend="numpy")(X)
+        assert sys.gettrace() is debugger
+    finally:
+        sys.settrace(before)
+        HELD.clear()

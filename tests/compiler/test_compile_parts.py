@@ -32,12 +32,25 @@ def test_imports_inside_a_function_are_told_with_their_dots():
 def test_a_count_is_a_guard_once_it_matters():
     guarded = []
     count = TracedInt(3, guarded.append)
-    assert (count + 1, 1 + count, count + 1 + 1) == (4, 4, 5) and guarded == []
+    grown = count + 1, 1 + count, count + 1 + 1
+    assert guarded == [] and [int(x) for x in grown] == [4, 4, 5]
     assert (count + 1).incremented and not count.incremented
     assert bool(count) and guarded == []  # whatever it is later, it is above 0
     assert count + 0.5 == 3.5 and guarded == [3]
     assert not TracedInt(0, guarded.append) and guarded == [3, 0]
     assert bool(TracedInt(0, guarded.append) + 1) and guarded == [3, 0, 0]
+
+
+def test_whatever_else_is_done_with_a_count_is_a_guard():
+    for use in (
+        *(lambda n: n > 2, lambda n: n <= 2, lambda n: n == 3, lambda n: n - 1, lambda n: 2 * n),
+        *(lambda n: 1 / n, lambda n: n % 2, lambda n: 2**n, float, str, hash, lambda n: -n),
+        lambda n: f"{n:03d}",
+    ):
+        guarded = []
+        count = TracedInt(2, guarded.append) + 1
+        found = use(count)
+        assert found == use(3) and type(found) is type(use(3)) and guarded == [2]
 
 
 def test_memory_is_taken_from_the_smallest_piece_that_fits():

@@ -51,3 +51,27 @@ def check(program, inputs, dtype, backend):
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 10))
 def test_a_random_program_gives_what_eager_code_gives(seed, steps, dtype, backend):
     check(*drawn(seed, steps, dtype), dtype, backend)
+
+
+WIRES = [
+    lambda u, v: u * u + v,
+    lambda u, v: u * v + v,
+    lambda u, v: v * v + u,
+    lambda u, v: (u - v) / u,
+    lambda u, v: (u - v) / v,
+    lambda u, v: (v - u) / v,
+    lambda u, v: np.sum(u, axis=0) * np.sum(v, axis=1),
+    lambda u, v: np.sum(v, axis=0) * np.sum(v, axis=1),
+    lambda u, v: u + u.T - v,
+    lambda u, v: u.T + u.T - v,
+    lambda u, v: u + u[::-1] - v,
+]
+
+
+@backends("llvm")
+def test_kernels_of_the_same_operations_on_other_operands_have_code_of_their_own(backend):
+    x = np.arange(16.0).reshape(4, 4) + 1
+    y = x[::-1] * 0.75
+    for wire in WIRES:
+        f = lambda x, y, wire=wire: wire(x + y, x * y) * 1.5
+        np.testing.assert_allclose(tg.compile(f, backend=backend)(x, y), f(x, y), rtol=1e-12)

@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import decimal
 import functools
+import operator
 import os
 import random
 import sys
@@ -242,6 +243,23 @@ def an_attribute_of_an_array_in_a_method():
     return calls(lambda x: Asking().ask(x), (X,))
 
 
+@case
+def classes_that_python_asks_for_by_other_means():
+    kind = functools.singledispatch(lambda x: 3.0)
+    kind.register(np.ndarray)(lambda x: 2.0)
+    kind.register(float)(lambda x: 5.0)
+    ask = operator.attrgetter("__class__")
+    is_known = lambda x, cls: getattr(x, "__class__", None) is cls and ask(x) is cls
+    f = lambda x, k: (
+        x
+        * kind(x)
+        * kind(k)
+        * (2 if is_known(x, np.ndarray) else 3)
+        * (5 if is_known(k, float) else 7)
+    )
+    return calls(f, (X, 2.0))
+
+
 # ---- identity
 
 
@@ -301,6 +319,86 @@ def an_argument_that_is_not_an_array_from_outside():
 def two_names_of_an_array():
     owner = types.SimpleNamespace(a=X, b=X)
     return calls(lambda x: x * owner.a * (2 if owner.a is owner.b else 3), (X,))
+
+
+K, COUNT, TEXT = 0.75, 1000, "a text of some length"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    k: float = 1.0
+
+
+@case
+def numbers_that_are_given_twice():
+    f = lambda x, a, b: x * (2 if a is b else 3) * a
+    k, same, scalar = 0.5, float("0.5"), np.float32(2.0)
+    given = [(k, k), (k, same), (k, k), (scalar, scalar), (scalar, np.float32(2.0))]
+    return calls(f, *((X, *pair) for pair in given))
+
+
+@case
+def numbers_that_are_given_twice_in_lists_and_dicts():
+    f = lambda a, b: X * (2 if a[0] is b["k"] else 3)
+    k = 0.5
+    return calls(f, ([k], {"k": k}), ([k], {"k": float("0.5")}))
+
+
+@case
+def equal_constants_that_are_others():
+    options = Options()
+    f = lambda x, a: x * (2 if a is COUNT or a is TEXT or a is options else 3)
+    given = [COUNT, int("1000"), TEXT, "".join([*TEXT]), options, Options(), COUNT]
+    return calls(f, *((X, one) for one in given))
+
+
+@case
+def a_sentinel_beside_a_number():
+    nothing = object()
+    f = lambda x, k, other=nothing: x * k if other is nothing else x * other
+    return calls(f, (X, 0.5), (X, 0.5, 0.25), (X, 0.5))
+
+
+@case
+def a_number_is_itself_as_python_has_it():
+    f = lambda x, k: x * (2 if +k is k else 3) * (4 if k.real is k else 5) * (6 if -k is k else 7)
+    return calls(f, (X, 0.5), (X, 0.25))
+
+
+@case
+def a_flag_that_is_true_beside_a_comparison():
+    f = lambda x, flag: x * (2 if flag is True else 3) * np.where(x.max() > 0.5, 1, 2)
+    return calls(f, (X, True), (X, False), (X / 4, True))
+
+
+@refused
+def a_number_from_outside():
+    owner = types.SimpleNamespace(k=(0.5, K))
+    return calls(lambda x, k: x * (2 if k is owner.k[1] else 3), (X, K))
+
+
+@refused
+def a_default_that_is_given():
+    def f(x, k, other=K):
+        return x * (2 if k is other else 3)
+
+    return calls(f, (X, K))
+
+
+@refused
+def a_list_from_outside():
+    held = [X, 2.0]
+    return calls(lambda a: a[1] * (2 if a is held else 3), (held,))
+
+
+@refused
+def a_comparison_of_numbers_that_is_true():
+    return calls(lambda x, k: x * (2 if (k > 0.1) is True else 3), (X, 0.5))
+
+
+@refused
+def a_comparison_of_arrays_that_is_another():
+    return calls(lambda x: x * (2 if np.any(x) is np.all(x > -2) else 3), (X,))
 
 
 # ---- what is elsewhere

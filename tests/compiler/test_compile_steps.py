@@ -448,3 +448,77 @@ def test_arrays_of_a_tuple_in_a_list_are_updated(backend):
         return [*(f(np.arange(3.0)) for _ in range(4)), *cell.state[0]]
 
     assert_equal(run(tg.compile(backend=backend)), run(lambda f: f), backend)
+
+
+# ---- steps that change what the next step rests on
+
+
+def new_steps(x):
+    """Steps with a state of their own, by name, and what they leave behind."""
+    w = Value(np.ones(3))
+    optimizer = tg.optim.SGD([w], 0.1)
+    average = tg.optim.ExponentialMovingAverage([w], 0.9)
+
+    def train():
+        loss = np.sum((x * w) ** 2)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.data * 1
+
+    def accumulate():
+        loss = np.sum((x * w) ** 2)
+        loss.backward()
+        return loss.data + w.grad.sum()
+
+    def average_too():
+        loss = train()
+        average.update()
+        return loss
+
+    steps = {
+        "a count that is compared": lambda: train() * (2 if optimizer.steps > 2 else 1),
+        "a count that is a factor": lambda: train() * optimizer.steps,
+        "a count before the step": lambda: (1 + optimizer.steps % 2) * train(),
+        "a count by text": lambda: getattr(optimizer, "steps") * train(),  # noqa: B009
+        "a count in a dict": lambda: train() * vars(optimizer)["steps"],
+        "gradients that add up": accumulate,
+        "a gradient that is there or not": lambda: accumulate() * (1 if w.grad is None else 2),
+        "an average that begins": average_too,
+    }
+    return steps, lambda: [w.data, *average.state_dict().values()]
+
+
+@pytest.mark.filterwarnings("ignore::tinygrad_lr.errors.CompileWarning")
+@pytest.mark.parametrize("name", new_steps(np.ones(3))[0])
+@backends("numpy", "llvm")
+def test_a_loop_sees_what_its_own_steps_change(name, backend):
+    x = np.array([0.1, 0.5, 1.0])
+    steps, state = new_steps(x)
+    expected = [steps[name]() for _ in range(6)]
+    left = state()
+    for run in (
+        lambda f: f.loop(steps=6),
+        lambda f: np.array([f() for _ in range(6)]),
+        lambda f: np.concatenate([f.loop(steps=4), f.loop(steps=2)]),
+    ):
+        steps, state = new_steps(x)
+        np.testing.assert_allclose(run(tg.compile(steps[name], backend=backend)), expected, 1e-12)
+        for found, other in zip(state(), left, strict=True):
+            np.testing.assert_allclose(found, other, rtol=1e-12)
+
+
+def test_a_loop_whose_steps_return_different_constants_is_refused():
+    w = Value(np.ones(3))
+    optimizer = tg.optim.SGD([w], 0.1)
+
+    def step(x):
+        optimizer.zero_grad()
+        np.sum(w * x).backward()
+        optimizer.step()
+        return x, optimizer.steps
+
+    f = tg.compile(step, backend="numpy")
+    assert [f(np.ones(3))[1] for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(TraceError, match="in a loop the function must return the same numbers"):
+        f.loop(np.ones(3), steps=2)

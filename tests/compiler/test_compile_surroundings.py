@@ -904,3 +904,29 @@ def test_random_programs_read_what_eager_programs_read(backend, data):
         assert_equal(compiled(X), f(X), backend, {"rtol": 1e-9, "atol": 1e-12})
         change = data.draw(st.sampled_from(sorted(CHANGES)))
         CHANGES[change](box, data.draw(st.sampled_from([-2.0, -1.0, 0.5, 3.0])))
+
+
+class Scaling:
+    """An object whose method runs as it is."""
+
+    k = 2.0
+
+    def scale(self, x):
+        return x * self.k
+
+
+class Holding(nn.Module):
+    """A layer with an object that has an array."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = types.SimpleNamespace(w=np.ones(6))
+
+
+def test_an_array_is_an_input_though_a_method_without_stand_ins_ran_before():
+    scaling, model = Scaling(), Holding()
+    f = tg.compile(lambda x: scaling.scale(x) * model.table.w, backend="numpy")
+    for number in (1.0, 5.0, 7.0):
+        model.table.w[0] = number
+        np.testing.assert_array_equal(f(X), X * 2 * model.table.w)
+    assert "1 program," in repr(f)

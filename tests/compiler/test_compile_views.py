@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 
+import machine
 import numpy as np
 import programs
 import pytest
@@ -11,7 +12,7 @@ from numpy_names import numpy_names
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.compiler.tracing.traced_array import VIEWING, WRITING
+from tinygrad_lr.compiler.tracing.traced_array import VIEWING, WRITING, WRITING_WHILE_READING
 from tinygrad_lr.errors import ArgumentError, DtypeError, TraceError
 from tinygrad_lr.support import pytree as tree
 
@@ -121,8 +122,8 @@ def returns_view(function):
     """True if a function of NumPy returns a view of its first array for some arguments."""
     tries = itertools.product(
         [lambda a: (a,), lambda a: ([a, a],), lambda a: ("ij->ji", a)],
-        [(), (0,), (1,), ((1, 9),), (np.dtype(float),)],
-        [{}, {"copy": False}, {"axis": 0}],
+        [(), (0,), (1,), ((),), ((1, 9),), (np.dtype(float),)],
+        [{}, {"copy": False}, {"axis": 0}, {"axis": ()}, {"axes": ()}],
     )
     for place, more, options in tries:
         a = np.arange(9.0).reshape(3, 3) + 0.5
@@ -237,6 +238,77 @@ def test_what_does_not_fit_is_not_written(write, said):
         tg.compile(lambda x: write(x * 1.0))(X)
 
 
+@pytest.mark.parametrize("write", machine.OVERLAPPING.values(), ids=machine.OVERLAPPING)
+@pytest.mark.parametrize("turn", [lambda y: y[..., ::-1], lambda y: y.T, lambda y: y * 1.0])
+def test_what_is_read_from_the_array_that_is_written_to_is_what_numpy_reads(write, turn):
+    """NumPy copies it first, or reads what it has just written; that is refused."""
+
+    def f(x):
+        y = x * 2.0
+        write(y, turn(y))
+        return y
+
+    x = np.arange(16.0).reshape(4, 4)
+    for given in (x, Value(x)):
+        for g in (f, tg.compile(f, backend="numpy")):
+            with contextlib.suppress(TraceError, ArgumentError):
+                np.testing.assert_array_equal(tree.map_leaves(Value.numpy, g(Value(x))), f(x))
+            if given is x:
+                with contextlib.suppress(TraceError):
+                    np.testing.assert_array_equal(g(x), f(x))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda y: setattr(y, "flat", y[::-1]),
+        lambda y: y.flat.__setitem__([2, 1, 0], y[:, 1]),
+        lambda y: np.fill_diagonal(y, y[:, 0]),
+        lambda y: np.place(y, y > 1, y.T),
+    ],
+)
+def test_reading_what_has_just_been_written_is_refused_with_the_cure(write):
+    x = np.arange(9.0).reshape(3, 3)
+    with pytest.raises(ArgumentError, match=r"must not share memory .*; write new\.copy\(\)"):
+        write(Value(x) * 1.0)
+    with pytest.raises(TraceError, match=r"views.py, line .* must not share .*new\.copy\(\)"):
+        tg.compile(lambda x: write(x * 1.0))(x)
+    copied = tg.compile(lambda x: setattr(y := x * 1.0, "flat", y[::-1].copy()) or y)
+    np.testing.assert_array_equal(copied(x), x[::-1])
+
+
+def writes_while_it_reads(function):
+    """True if a function of NumPy gives other numbers when `out` shares memory with an argument."""
+    tries = itertools.product(
+        [lambda a: (a,), lambda a: (a, a.T), lambda a: ([a[1:], a[:1]],), lambda a: ([*a[::-1]],)],
+        [{}, {"axis": 0}, {"axis": -1}],
+        [lambda a: a, lambda a: a.T, lambda a: a[::-1], lambda a: a[0], lambda a: a[:, 1]],
+    )
+    for place, options, turn in tries:
+        one, other = (np.arange(9.0).reshape(3, 3) % 7 for _ in range(2))
+        with contextlib.suppress(Exception), np.errstate(all="ignore"):
+            function(*place(one), **options, out=turn(one))
+            function(*place(other.copy()), **options, out=turn(other))
+            if not np.array_equal(one, other, equal_nan=True):
+                return True
+    return False
+
+
+def test_the_compiler_knows_all_functions_that_write_while_they_read():
+    functions = {f for _, f in numpy_names() if callable(f) and not isinstance(f, type)}
+    assert {f for f in functions if writes_while_it_reads(f)} <= WRITING_WHILE_READING
+    assert all(map(writes_while_it_reads, WRITING_WHILE_READING))
+
+
+def test_an_entry_that_is_written_twice_keeps_the_last_number():
+    def f(x):
+        y = x * 1.0
+        np.put_along_axis(y, np.zeros_like(y, int), y[:, ::-1], axis=1)
+        return y
+
+    np.testing.assert_array_equal(tg.compile(f, backend="numpy")(X), [[1, 2, 3], [4, 5, 6]])
+
+
 def test_a_plain_array_takes_up_no_traced_numbers():
     with pytest.raises(TraceError, match=r"np\.put must not write into an array from outside"):
         tg.compile(lambda x: np.put(np.zeros(3), [0], x[0, 0]))(X)
@@ -266,6 +338,12 @@ def in_memory_order(x):
     return np.reshape(x * 2, (3, 2), order="A")
 
 
+def windows_that_overlap(x):
+    windows = np.lib.stride_tricks.sliding_window_view(x[0] * 2, 2, writeable=True)
+    windows[0] = 1.0
+    return windows
+
+
 def into_an_array(x):
     return np.all(x > 0, axis=1, out=np.zeros(2, bool))
 
@@ -277,6 +355,7 @@ def into_an_array(x):
         (reshaped_before_a_change, r"while a reshape of it is still in use; .*\.copy\(\)"),
         (value_reshaped_before_a_write, r"while a reshape of it is still in use; .*\.copy\(\)"),
         (in_memory_order, "order must be 'C' or 'F', got 'A'"),
+        (windows_that_overlap, "an entry is found at several places; write to array.copy"),
         (into_an_array, r"np\.all\(\.\.\., out=\.\.\.\) must not write into an array; drop out="),
     ],
 )

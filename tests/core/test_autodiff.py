@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import namedtuple
 
@@ -356,6 +357,27 @@ def test_an_entry_is_named_by_its_argument_and_place_and_nan_equals_nan_only():
         tg.check_gradients(wrong, np.ones((2, 2)), np.ones((2, 2)), order=1)
     with np.errstate(invalid="ignore"):
         tg.check_gradients(lambda x: x * np.nan, 1.0, order=1)
+
+
+@pytest.mark.parametrize(
+    ("slope", "error", "accepted"),
+    [(0.25, 9e-4, True), (0.25, 1.5e-3, False), (8.0, 7e-3, True), (8.0, 0.012, False)],
+)
+def test_slopes_are_compared_relative_to_their_size_and_to_1_if_they_are_smaller(
+    slope, error, accepted, table
+):
+    @tg.primitive
+    def scaled(x):
+        return x * slope
+
+    scaled.vjp(x=lambda g, out, x: g * (slope + error))
+    scaled.jvp(x=lambda t, out, x: t * slope)
+    check = functools.partial(tg.check_gradients, scaled, 0.7, order=1, tolerance=1e-3)
+    if accepted:
+        check()
+    else:
+        with pytest.raises(GradientCheckError, match="central differences give"):
+            check()
 
 
 def test_a_wrong_rule_is_found_in_either_mode_and_order(table):

@@ -473,3 +473,12 @@ def test_a_number_without_a_name_is_itself_and_an_array_a_constant():
     names = tg.derivation(np.sum(w * 3.0 * v)).names
     assert (names.latex(3.0), names.text(3.0), names.latex(-0.5)) == ("3", "3", "-0.5")
     assert "constant" in names.latex(np.ones(2)) and "constant" in names.text(np.ones((2, 2)))
+
+
+@pytest.mark.parametrize(("operations", "lines"), [(9, 1), (10, 2), (18, 2), (19, 3)])
+def test_a_long_formula_is_divided_into_steps_of_nine_operations(operations, lines):
+    x = y = Value(0.3, name="x")
+    for _ in range(operations):
+        y = np.sin(y)
+    forward = tg.derivation(y, wrt=x).text().partition("Forward")[2].partition("Back")[0]
+    assert forward.count(" = sin") == lines and forward.count("sin") == operations

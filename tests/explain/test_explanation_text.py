@@ -59,6 +59,17 @@ def test_a_table_in_html_has_the_same_cells_on_the_same_sides():
     assert page.count("<tr>") == page.count("</tr>") == 3
 
 
+def test_cases_keep_what_belongs_together():
+    cases = r"\begin{cases} %s & %s \\ %s & \text{otherwise} \end{cases}"
+    for (value, text), (condition, if_text), (other, else_text) in (
+        ((r"\frac{a}{b}", "a/b"), ("x > 0", "x > 0"), ("0", "0")),
+        ((r"\sqrt{x}", "√x"), (r"\sqrt{x + 1} > 0", "√(x + 1) > 0"), (r"\hat{y}", "ŷ")),
+        ((r"x^{2}", "x²"), (r"x_{1} \le 0", "x₁ ≤ 0"), (r"\frac{1}{2}", "1/2")),
+    ):
+        expected = f"({text} if {if_text}, else {else_text})"
+        assert plain_text(cases % (value, condition, other)) == expected
+
+
 @pytest.mark.parametrize(
     ("latex", "text"),
     [

@@ -34,6 +34,7 @@ KINDS = [  # model, data, loss: task, layers known, line, parabola, open
     (nn.Linear(2, 1), rows(), MAE, ("other", True, True, False, False)),
     (nn.Linear(2, 3), rows(outputs=3), MSE, ("other", True, True, False, False)),
     (nn.Linear(2, 3), rows(labels=("a", "b")), CROSS_ENTROPY, ("classes", True, True, False, True)),
+    (nn.Linear(2, 3), rows(), MSE, ("regression", True, True, True, False)),
     (nn.Linear(2, 3), rows(labels=("a", "b")), MAE, ("classes", True, True, False, False)),
     (nn.MLP(2, [3], 1), rows(), MSE, ("regression", True, False, False, True)),
     (nn.Sequential(nn.Linear(2, 1), nn.ReLU()), rows(), MSE, ("regression", 1, 0, 0, 1)),
@@ -161,6 +162,8 @@ def test_the_plane_of_a_network_is_that_in_which_its_path_varies_most():
 def test_a_path_of_two_points_or_along_one_line_has_no_plane(path):
     loss_at = ModelCopy(nn.Linear(3, 1, dtype=np.float64)).on(np.ones((2, 3)), np.ones((2, 1)), MSE)
     assert principal_surface(loss_at, frames(path)) is None
+    corner = [(0, 0, 0, 0), (1, 2, 0, 1), (2, 0, 0, 0)]
+    assert principal_surface(loss_at, frames(corner))["share"] == pytest.approx(1)
 
 
 # ---- frames
@@ -250,12 +253,14 @@ VERDICTS = [  # losses of the slow, the middle and the fast run
     ([[2, 1.9, 1.9], [2, 1.05, 1.09], [2, 1.9, 1.0]], ["too small", "right", "large"]),
     ([[2, 1.9, 1.9], [2, 1.05, 1.11], [2, 1.9, 1.0]], ["too small", "too small", "large"]),
     ([[2, 2.1], [2, 2.0], [2, 2.5]], ["too large", "right", "too large"]),
+    ([[2, 1.5, math.nan], [2, 1.3, 1.0], [2, 1.9, 1.7]], ["too large", "right", "large"]),
     ([[1, 0.0], [1, 9e-13], [1, math.inf]], ["right", "right", "too large"]),
 ]
 
 
 @pytest.mark.parametrize(("ends", "verdicts"), VERDICTS)
-def test_a_rate_is_judged_by_where_its_run_ends(ends, verdicts, monkeypatch):
+@pytest.mark.parametrize("scale", [1.0, 10.0])  # whatever the largest stable rate is
+def test_a_rate_is_judged_by_where_its_run_ends(ends, verdicts, scale, monkeypatch):
     def with_losses(*args, **options):
         runs = tg_try(*args, **options)
         for run, losses in zip(runs, ends, strict=True):
@@ -265,13 +270,13 @@ def test_a_rate_is_judged_by_where_its_run_ends(ends, verdicts, monkeypatch):
 
     tg_try = learning_rate_trials.try_learning_rates
     monkeypatch.setattr(learning_rate_trials, "try_learning_rates", with_losses)
-    trials = run_trials(rate=0.3)
+    trials = run_trials(rate=0.3 / scale**2, scale=scale)
     assert [x["verdict"] for x in trials["trials"]] == verdicts
 
 
-def run_trials(rate, exact=True, rows=2):
-    """Trials for y = x at 1 and −1 without a bias, over and over: the largest stable rate is 1."""
-    x = np.tile([[1.0], [-1.0]], (rows // 2, 1))
+def run_trials(rate, exact=True, rows=2, scale=1.0):
+    """Trials for y = x at ±scale without a bias, over and over: at most 1/scale² is stable."""
+    x = np.tile([[scale], [-scale]], (rows // 2, 1))
     line = nn.Linear(1, 1, bias=False, dtype=np.float64, generator=0)
     history = tg.fit(line, x, x, learning_rate=rate, steps=3, warn=False)
     return learning_rate_trials.run_trials(
@@ -389,6 +394,26 @@ def test_predicted_classes_are_counted_for_up_to_twelve(classes, shown):
         counts = np.zeros((classes, classes), int)
         np.add.at(counts, (y, predicted), 1)
         np.testing.assert_array_equal(found["confusion"][0], counts)
+
+
+def test_an_output_that_is_not_finite_counts_as_0():
+    model = nn.Linear(1, 2, dtype=np.float64)
+    model.load_state_dict({"weight": np.array([[30.0, 0.0]]), "bias": np.array([0.0, 0.5])})
+    x, y = np.array([1e307, -0.1]), np.array([0, 1])
+    state = {name: value.data.copy() for name, value in model.named_parameters()}
+    history = tg.fit(model, [[0.0], [0.0]], y, loss=CROSS_ENTROPY, learning_rate=1e-9, steps=1)
+    history.weights.update({name: np.stack([value] * 2) for name, value in state.items()})
+    data = prepare_data("report", model, CROSS_ENTROPY, x[:, None], y, None, "y", *[None] * 3)
+    with np.errstate(all="ignore"):
+        counts = build_payload(history, model, data, CROSS_ENTROPY)["confusion"][0]
+    assert counts.tolist() == [[0, 1], [0, 1]]  # the logits (inf, 0.5) and (-3, 0.5)
+
+
+@pytest.mark.parametrize(("columns", "known"), [(63, True), (64, False)])
+def test_the_next_weights_are_in_the_file_for_up_to_64_parameters(columns, known):
+    x = np.random.default_rng(0).normal(size=(70, columns))
+    found, _ = payload_of(nn.Linear(columns, 1, dtype=np.float64), x, x[:, :1], steps=2)
+    assert (found["next"] is not None) == known
 
 
 def test_many_numbers_are_rounded_and_few_are_not():
@@ -542,6 +567,9 @@ def test_columns_without_names_are_numbered_from_one():
         for n in (1, 3)
     ]
     assert [x.x_names for x in found] == [("x",), ("x1", "x2", "x3")]
+    images = prepare_data("report", nn.Conv2d(1, 1, 1), MSE, np.ones((3, 1, 2, 2)), np.ones(3),
+                          *[None] * 5)  # fmt: skip
+    assert images.x_names == ("x",)
 
 
 def test_a_line_by_another_loss_is_not_computed_by_the_page():
@@ -557,6 +585,14 @@ def test_a_report_says_which_of_its_arguments_is_of_another_kind(wrong):
     given = {"history": history, "model": model, "loss": MSE, wrong: 3}
     with pytest.raises(tg.errors.ArgumentError, match=f"got .*{wrong} int.*; call report"):
         tg.report(given["history"], given["model"], [0.0, 1.0], [1.0, 2.0], loss=given["loss"])
+
+
+def test_a_history_of_another_model_is_refused():
+    model, other = nn.Linear(1, 1, generator=0), nn.MLP(1, [2], 1, generator=0)
+    history = tg.fit(model, [0.0, 1.0], [1.0, 2.0], learning_rate=0.1, steps=2, warn=False)
+    names = "layers.0.weight, layers.0.bias, .* got weight, bias"
+    with pytest.raises(tg.errors.ArgumentError, match=f"history must be that of .* {names}"):
+        tg.report(history, other, [0.0, 1.0], [1.0, 2.0])
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from .versions import require_apart
+
 
 class FlatEntries:
     """The entries of a Value along one axis: `value.flat`.
 
     What is read is a copy, as in NumPy; what is written is written to the Value, repeated where it
-    is shorter.
+    is shorter. NumPy writes each before it reads the next, so a view of the same memory is refused.
 
     >>> v = np.copy(Value([[1.0, 2.0], [3.0, 4.0]]))
     >>> v.flat[1:3] = 0.0
@@ -35,6 +37,7 @@ class FlatEntries:
         return self.copy()[index]
 
     def __setitem__(self, index: Any, new: Any) -> None:
+        require_apart("flat", self.base, new)
         self.base.put(np.arange(len(self))[index], new)
 
     def copy(self) -> Any:

@@ -16,7 +16,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 COLLECTOR_BYTES = 16  # before each object, for the garbage collector
 COTANGENT_BYTES = 150  # of a Value in a backward pass: its entries in a dict and a heap, a number
 
-_reserve = [np.empty(4 << 20, np.uint8)]  # given up for counting the graph: memory is full then
+_reserve = [np.empty(4 << 20, np.uint8)]
+give_up_reserve = _reserve.clear
+"""Make room for counting the graph, before anything else: the memory is full when it's called."""
 
 
 def explain_memory(walk: Function) -> Function:
@@ -27,6 +29,7 @@ def explain_memory(walk: Function) -> Function:
         try:
             return walk(seeds, *args, **options)
         except MemoryError as error:
+            give_up_reserve()
             raise memory_error("backward", seeds, error.with_traceback(None)) from None
 
     return cast(Function, call)
@@ -34,7 +37,6 @@ def explain_memory(walk: Function) -> Function:
 
 def memory_error(where: str, nodes: Iterable[Any], error: MemoryError) -> MemoryError:
     """Return the error for the graph of some Values; the given one if there is no graph."""
-    _reserve.clear()
     try:
         count, held, arrays = measure_graph(nodes)
     except MemoryError:

@@ -31,7 +31,7 @@ from .chain_rule import backward
 from .conversion import READING_LISTS, as_constant, has_value, join
 from .flat_entries import FlatEntries
 from .grad_mode import Watched, recording_now, watcher
-from .graph_memory import memory_error
+from .graph_memory import give_up_reserve, memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS, REFUSED, UFUNC_METHODS
 from .primitive import (
@@ -122,6 +122,7 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
                 value.requires_grad = record is not None
                 return value
             except MemoryError as error:
+                give_up_reserve()
                 raise memory_error(name, (self, other), error) from None
 
         call.__name__ = call.__qualname__ = name
@@ -865,6 +866,7 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
             link_view(value, operands[0], numbers[0], operation, options)
         return value
     except MemoryError as error:
+        give_up_reserve()
         raise memory_error(operation.name, operands, error) from None
 
 

@@ -30,6 +30,12 @@ from .grad_mode import RECORDING
 from .node import Node, PackedRecord, next_serial, shape_only
 from .primitive import LEVELS, PRIMITIVES, Primitive, innermost_level
 
+OVERLAP = (
+    "the new entries must not share memory with the array that they are written to, since NumPy "
+    "writes some of them before it has read all"
+)
+COPY_OF_OVERLAP = "write new.copy()"
+
 Path = tuple[tuple[Primitive, dict[str, Any]], ...]
 """The views that lead from an array to a part of it, each an operation with its options."""
 
@@ -175,6 +181,24 @@ def owner_of(value: Node) -> tuple[Any, Path]:
         value = memory.base
         memory = getattr(value, "_memory", None)
     return value, tuple(reversed(path))
+
+
+def require_apart(where: str, target: Any, *sources: Any) -> None:
+    """Raise an error for new entries in the memory that NumPy writes them to one after another."""
+    owner = owner_of_memory(target)
+    for x in sources:
+        if np.size(x) > 1 and owner_of_memory(x) is owner:
+            content = target._content if isinstance(target, Node) else target
+            if isinstance(content, AbstractArray) and content.level is None:
+                content.refuse_overlap(where)
+            raise ArgumentError(f"{where}: {OVERLAP}; {COPY_OF_OVERLAP}")
+
+
+def owner_of_memory(x: Any) -> Any:
+    """Return the Value or the abstract array whose memory another is a part of."""
+    if isinstance(x, Node):
+        return owner_of(x)[0]
+    return x.memory_owner if isinstance(x, AbstractArray) else x
 
 
 def is_fixed_leaf(value: Node) -> bool:

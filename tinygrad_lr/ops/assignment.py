@@ -7,6 +7,7 @@ lost, so this is an error which says how to make an array that can.
 import numpy as np
 
 from ..core.primitive import as_array, implements
+from ..core.versions import require_apart
 from ..errors import ArgumentError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray
 from .index import put_at
@@ -68,6 +69,7 @@ def place(arr, mask, vals):
     >>> v
     Value(data=[ 1.  0. -1.], grad=None)
     """
+    require_apart("place", arr, vals)
     arr, mask = require_value("place", arr), np.reshape(as_array(mask), np.shape(arr)).astype(bool)
     vals = np.ravel(vals)
     count = int(mask.sum())
@@ -128,6 +130,7 @@ def fill_diagonal(a, val, wrap=False):
         places = np.unravel_index(np.arange(a.size)[: stop : shape[1] + 1], shape)
     else:
         places = (np.arange(shape[0]),) * len(shape)
+    require_apart("fill_diagonal", a, val)
     count = np.size(places[0])
     a[places] = np.ravel(val)[np.arange(count) % np.size(val)] if np.ndim(val) else val
 

@@ -97,6 +97,15 @@ class AbstractArray:
         """True for a view of another array; None if that depends on its layout in memory."""
         raise NotImplementedError
 
+    @property
+    def memory_owner(self) -> AbstractArray:
+        """The array whose memory this one is a part of: itself unless it's a view."""
+        return self
+
+    def refuse_overlap(self, where: str) -> NoReturn:
+        """Raise `TraceError`: entries would be written that are read later."""
+        raise NotImplementedError
+
     def require_made_inside(self, serial: int) -> None:
         """Raise `TraceError` if a Value of this serial number was made outside the trace."""
         raise NotImplementedError

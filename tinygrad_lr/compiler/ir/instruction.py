@@ -265,7 +265,9 @@ def _scatter(x: Array, *indices: Array, index: tuple[Any, ...], shape: Shape) ->
 
 def _assign(base: Array, new: Array, *indices: Array, index: tuple[Any, ...]) -> Array:
     out = np.array(base)
-    out[fill_index(index, indices)] = new
+    # NumPy may write backwards along an axis without a stride; of an entry twice, the last stays.
+    ordered = [np.asarray(x, order="C") for x in indices]
+    out[fill_index(index, ordered)] = new
     return out
 
 

@@ -324,7 +324,8 @@ class SourceWriter:
             start = f"{name}[...] = 0" if out else f"{name} = np.zeros({x.shape}, np.{x.dtype})"
             return [start, f"np.add.at({name}, np.index_exp[{index}], {inputs[0]})"]
         if x.operation == "assign":
-            index = format_index(options["index"], inputs[2:])
+            ordered = [f"np.asarray({i}, order='C')" for i in inputs[2:]]
+            index = format_index(options["index"], ordered)
             start = f"{name}[...] = {inputs[0]}" if out else f"{name} = np.array({inputs[0]})"
             return [start, f"{name}[{index}] = {inputs[1]}"]
         if x.operation == "call":

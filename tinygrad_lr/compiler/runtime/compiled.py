@@ -16,7 +16,7 @@ import numpy as np
 from ...core.node import unwrap
 from ...core.primitive import LEVELS, innermost_level
 from ...core.value import Value
-from ...errors import ArgumentError, CompileWarning
+from ...errors import ArgumentError, CompileWarning, TraceError
 from ...support import pytree as tree
 from ...support.notebook import DisplayPart, FoldedCode, Heading, Table, notebook_display
 from ...support.random_state import Seed, as_generator
@@ -29,7 +29,7 @@ from .backends import choose_backend
 from .fast_call import MISSED, write_fast_call
 from .report import Report, build_report
 from .signature import is_nest, object_key, parameter_names, signature_key
-from .specialization import Specialization
+from .specialization import Specialization, join_steps
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,13 +63,15 @@ def wrap_objects(x: Any, known: dict[int, Any]) -> Any:
     if not is_nest(x):
         return Static(x) if isinstance(x, (list, tuple, dict)) else x
     if id(x) not in known:
-        pairs = x.items() if isinstance(x, dict) else enumerate(x)
+        pairs = list(x.items() if isinstance(x, dict) else enumerate(x))
         inner = {key: wrap_objects(part, known) for key, part in pairs}
         if isinstance(x, dict):
             known[id(x)] = inner
         else:
             parts = inner.values()
             known[id(x)] = type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+        if all(inner[key] is part for key, part in pairs):
+            known[id(x)] = x  # of which the function may ask if it is an object from outside
     return known[id(x)]
 
 
@@ -209,13 +211,8 @@ class Compiled(Generic[P, R]):
         count = check_integer(f"{self.__name__}.loop", "steps", steps)
         leaves: list[Any] = []
         key, _ = self._key(args, keywords, leaves)
-        leaves = [unwrap(x) for x in leaves]
-        while True:
-            program = self._program_for(key, args, keywords)
-            try:
-                return program.build_result(program.loop(leaves, count), plain=True)
-            except StaleProgram:
-                self._discard(key, program)
+        program, found = self._run_steps(key, args, keywords, list(map(unwrap, leaves)), count, {})
+        return program.build_result(found, plain=True)
 
     def epochs(
         self,
@@ -249,7 +246,9 @@ class Compiled(Generic[P, R]):
         from .epochs import run_epochs
 
         def run(args: Sequence[Any], steps: int, stacked: dict[int, Any]) -> Any:
-            program, found = self._run_steps(args, steps, stacked)
+            leaves: list[Any] = []
+            key, _ = self._key(tuple(args), {}, leaves)
+            program, found = self._run_steps(key, tuple(args), {}, leaves, steps, stacked)
             return program.build_result(found, plain=True)
 
         where = f"{self.__name__}.epochs"
@@ -269,19 +268,39 @@ class Compiled(Generic[P, R]):
 
         `stacked` has, for some arrays among the arguments, those of all steps along a first axis.
         """
-        return self._run_steps(args, steps, stacked)[1]
-
-    def _run_steps(
-        self, args: Sequence[Any], steps: int, stacked: dict[int, Any]
-    ) -> tuple[Specialization, list[Any]]:
         leaves: list[Any] = []
         key, _ = self._key(tuple(args), {}, leaves)
+        return self._run_steps(key, tuple(args), {}, leaves, steps, stacked)[1]
+
+    def _run_steps(
+        self,
+        key: Any,
+        args: Any,
+        keywords: Any,
+        leaves: list[Any],
+        steps: int,
+        stacked: dict[int, Any],
+    ) -> tuple[Specialization, list[Any]]:
+        """Return the stacked results of some steps, and the program of the last one."""
+        parts: list[list[Any]] = []
+        done, last = 0, None
         while True:
-            program = self._program_for(key, tuple(args), {})
+            program = self._program_for(key, args, keywords)
+            rest = {position: x[done:] for position, x in stacked.items()}
             try:
-                return program, program.loop(leaves, steps, stacked)
+                found, count = program.loop(leaves, steps - done, rest)
             except StaleProgram:
                 self._discard(key, program)
+                continue
+            if last is not None and not program.returns_as(last):
+                raise TraceError(
+                    f"{self.__name__}: compile: in a loop the function must return the same "
+                    "numbers, texts and kinds of objects at each step, except for arrays and "
+                    "traced numbers; call it step by step"
+                )
+            parts, done, last = [*parts, found], done + count, program
+            if done == steps:
+                return program, join_steps(parts)
 
     # ---- finding the program
 

@@ -36,6 +36,7 @@ from ..ir.sources import (
 from ..ir.stages import Stages
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter, view_owner
+from ..tracing.guards import is_same
 from ..tracing.interception import run_isolated
 from ..tracing.trace_errors import overlap, trace_error
 from ..tracing.trace_function import (
@@ -80,6 +81,7 @@ class Specialization:
         self.stages = Stages()
         self.fast_call: Callable[..., Any] | None = None
         self.lock = threading.RLock()
+        self._repeats = False  # True once a step has left the guards as they were
         self._chunk = 1  # steps that the executable makes in a fraction of a second
         self.thread = 0  # that runs it now
         settings = [(THREADS, "count", THREADS.count)]
@@ -399,9 +401,11 @@ class Specialization:
 
     def loop(
         self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any] | None = None
-    ) -> list[Any]:
-        """Run the program `steps` times; return what the function returns at each step, stacked.
+    ) -> tuple[list[Any], int]:
+        """Run the program up to `steps` times; return what the function returns at each, stacked.
 
+        The number of steps comes second. It's smaller if a step changes what the program was traced
+        with, such as a count that the function compares, so that the next one needs another.
         `stacked` has, for some arguments, the arrays of all steps along a first axis. Ctrl-C is
         answered between two calls of the executable, each of a fraction of a second, and leaves
         what whole steps have done.
@@ -416,15 +420,19 @@ class Specialization:
         with self.lock, interrupt.installed():
             self._forget_arguments()
             while first < steps:
-                last, began = min(first + min(self._chunk, most), steps), time.perf_counter()
+                chunk = min(self._chunk, most) if self._repeats else 1
+                last, began = min(first + chunk, steps), time.perf_counter()
                 part = {position: x[first:last] for position, x in stacked.items()}
                 with interrupt:
                     parts.append(self._run_chunk(leaves, last - first, part))
                 per_step = (time.perf_counter() - began) / (last - first)
                 first, self._chunk = last, max(1, int(MAX_CHUNK_SECONDS / per_step))
+                self._repeats = self._repeats or self.guards.hold()
+                if not self._repeats:
+                    break
         if not parts:
-            return [np.empty((0, *x.shape), x.dtype) for x in self.program.results]
-        return parts[0] if len(parts) == 1 else list(map(np.concatenate, zip(*parts, strict=True)))
+            return [np.empty((0, *x.shape), x.dtype) for x in self.program.results], 0
+        return join_steps(parts), first
 
     def _unstacked_arrays(self, leaves: Sequence[Any], stacked: Mapping[int, Any]) -> list[Any]:
         """Return the arrays that all steps of a loop read, and don't update."""
@@ -488,9 +496,25 @@ class Specialization:
             setattr(owner, name, getattr(owner, name) + increment * steps)
         return found[:start]
 
+    def returns_as(self, other: Specialization) -> bool:
+        """Return True if results of both programs can be stacked: only arrays differ."""
+
+        def describe(program: Specialization) -> tuple[Any, ...]:
+            leaves = [x for x in tree.leaves([program.structure]) if not isinstance(x, ResultSlot)]
+            forms = [(x.shape, str(x.dtype)) for x in program.program.results]
+            nest = tree.map_leaves(lambda _: "...", program.structure)
+            return (repr(nest), tuple(forms), tuple(leaves))
+
+        return is_same(describe(self), describe(other))
+
     def build_result(self, found: Sequence[Any], plain: bool = False) -> Any:
         """Return results in the structure that the function returned; plain arrays if `plain`."""
         return build_result(self.structure, found, plain)
+
+
+def join_steps(parts: Sequence[list[Any]]) -> list[Any]:
+    """Return stacked results, of which each part has those of some steps."""
+    return parts[0] if len(parts) == 1 else list(map(np.concatenate, zip(*parts, strict=True)))
 
 
 class NumberCheck:

@@ -23,6 +23,11 @@ LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}", *_folder_of_scipy()
 """The folders whose code isn't the user's: this package, NumPy and SciPy, which fills caches."""
 
 STAND_INS_OF_BUILTINS = str(Path(__file__).with_name("eager_classes.py"))
+NUMPY_FOLDERS = tuple(
+    f"{PACKAGE}{folder}{os.sep}" for folder in ("ops", "core", "numpy", "scipy", "compiler")
+)
+"""Where the code is that stands for functions of NumPy and SciPy, or calls it."""
+
 STANDARD_FOLDER = f"{Path(os.__file__).parent}{os.sep}"
 
 
@@ -69,6 +74,21 @@ def is_in_user_code() -> bool:
     while frame is not None:
         owner = owner_of(frame.f_code.co_filename)
         if owner != "python":
+            return owner == "user"
+        frame = frame.f_back
+    return False
+
+
+def is_made_for_user() -> bool:
+    """Return True if what is made now is made for the user's code, not for a layer or an optimiser.
+
+    Tracing, and what stands for NumPy's functions, make it for whoever calls them.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        owner = owner_of(file)
+        if owner == "user" or (owner == "own" and not file.startswith(NUMPY_FOLDERS)):
             return owner == "user"
         frame = frame.f_back
     return False

@@ -38,6 +38,7 @@ from .guards import (
 from .interception import INTERCEPTED_TYPES, bypass_trace
 from .trace_errors import OWN_PACKAGES
 from .traced_array import Traced
+from .traced_int import TracedInt
 from .undispatched import REDIRECTED
 
 SEQUENCES, MAPPINGS = (list, deque), (dict, OrderedDict, defaultdict)
@@ -150,6 +151,8 @@ class Captures:
 
         Raises `TraceError` for an object that eager code would make anew at each call.
         """
+        if isinstance(x, TracedInt):
+            return x.known()
         if isinstance(x, (*ATOMS, Traced, Value, np.ndarray, *INTERCEPTED_TYPES)):
             return x
         for outer, made in self._known.values():

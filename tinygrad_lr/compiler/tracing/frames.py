@@ -16,10 +16,12 @@ import importlib.util
 import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+
+import numpy as np
 
 from ...core.value import Value
 from ...support.files import PACKAGE
@@ -54,6 +56,10 @@ PROCESS = frozenset(
 )
 """Functions that describe the process, refused where the user's own code calls them."""
 OUTSIDE_NAMES = CLOCKS | READS | PROCESS
+NUMPY_SETTINGS: dict[CodeType, Callable[[], Any]] = {
+    inspect.unwrap(f).__code__: f for f in (np.geterr, np.geterrcall, np.get_printoptions)
+}
+"""Functions of NumPy that read what its other functions set, by their code."""
 SOURCE_READERS = frozenset({"linecache.py", "tokenize.py"})  # for the text of a warning
 FROM_OUTSIDE = (
     "a clock, a file, the process or the system's randomness would be read while tracing, and "
@@ -121,6 +127,8 @@ class Observer:
         if is_library(code):
             if code.co_filename.startswith(PACKAGE):
                 self.trace.guards.watch_names(code.co_names, "own", computes=False)
+            elif code in NUMPY_SETTINGS:
+                self.trace.guards.settings("the settings of NumPy", NUMPY_SETTINGS[code])
             return
         standard = is_standard_library(code)
         computes = not standard or Path(code.co_filename).name in COMPUTING
@@ -130,9 +138,11 @@ class Observer:
             return
         if "modules" in code.co_names:
             self._watch_modules(code)
-        line = identity_line(code)
-        if line is not None and self.trace.compares_at is None:
-            self.trace.compares_at = code, line
+        trace, (line, truth_line) = self.trace, identity_lines(code)
+        if line is not None and trace.compares_at is None:
+            trace.compares_at = code, line
+        if truth_line is not None and trace.compares_truth_at is None:
+            trace.compares_truth_at = code, truth_line
         if id(frame.f_globals) not in self.trace.captures.spaces:
             self._watch_outside(frame)
 
@@ -278,24 +288,27 @@ def class_reads(code: CodeType) -> list[tuple[int, str | None]]:
 
 
 @functools.lru_cache(maxsize=1024)
-def identity_line(code: CodeType) -> int | None:
-    """Return the line at which code asks whether two objects are the same, None if it doesn't.
+def identity_lines(code: CodeType) -> tuple[int | None, int | None]:
+    """Return the lines at which code asks whether two objects are the same, None if it doesn't.
 
-    A comparison with a constant, such as None, or with a builtin, such as `float`, doesn't count.
+    The first is of a comparison that isn't with a constant, such as None, or with a builtin, such
+    as `float`; the second of one that may be with True or False.
     """
     line, before = code.co_firstlineno, None
+    found: list[int | None] = [None, None]
     for x in dis.get_instructions(code):
         line = (x.positions and x.positions.lineno) or line
         known = before is not None and (
             before.opname == "LOAD_CONST"
             or (before.opname in GLOBAL_READS and hasattr(builtins, str(before.argval)))
         )
-        if (x.opname == "IS_OP" and not known) or (
-            x.opname in READS_OF_NAMES and x.argval in IDENTITY_NAMES
-        ):
-            return line
+        compares = x.opname == "IS_OP"
+        if (compares and not known) or (x.opname in READS_OF_NAMES and x.argval in IDENTITY_NAMES):
+            return line, found[1] or line
+        if compares and before is not None and isinstance(before.argval, bool):
+            found[1] = found[1] or line
         before = x
-    return None
+    return found[0], found[1]
 
 
 def is_pushed_to_call(x: dis.Instruction) -> bool:
@@ -313,10 +326,13 @@ def all_names(code: CodeType) -> set[str]:
 
 
 class LineFinder:
-    """Finds the line of the user's code after which something outside has changed."""
+    """Finds the line of the user's code after which something outside has changed.
 
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
+    `changed` is what `Trace.describe_change` says of it.
+    """
+
+    def __init__(self, trace: Trace, changed: tuple[str, str]) -> None:
+        self.trace, self.changed = trace, changed
         self.found: tuple[CodeType, int] | None = None
         self._last: tuple[CodeType, int] | None = None
 
@@ -324,7 +340,7 @@ class LineFinder:
         """Observe one event, as `sys.settrace` reports them."""
         if is_library(frame.f_code) or is_standard_library(frame.f_code):
             return None
-        if self.found is None and self.trace.describe_change() is not None:
+        if self.found is None and self.trace.has_changed(self.changed):
             self.found = self._last
         if event == "line":
             self._last = frame.f_code, frame.f_lineno

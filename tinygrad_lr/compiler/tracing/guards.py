@@ -99,6 +99,10 @@ class Check:
         """Return True if the condition holds, also for other objects that are equal."""
         raise NotImplementedError
 
+    def objects(self) -> Iterable[Any]:
+        """Return the objects that code finds there now, if it may ask which they are."""
+        return ()
+
 
 class SameEntry(Check):
     """A name, an attribute or an entry is the same object, or an equal number or text."""
@@ -116,9 +120,13 @@ class SameEntry(Check):
 
     def holds(self) -> bool:
         """Compare, plain data by what they are equal to."""
+        return all(is_same(x, self.was) for x in self.objects())
+
+    def objects(self) -> Iterable[Any]:
+        """Return what is there."""
         if isinstance(self.holder, (list, deque)):
-            return len(self.holder) > self.key and is_same(self.holder[self.key], self.was)
-        return is_same(self.holder.get(self.key, MISSING), self.was)
+            return (self.holder[self.key] if len(self.holder) > self.key else MISSING,)
+        return (self.holder.get(self.key, MISSING),)
 
 
 class SameEntries(Check):
@@ -146,6 +154,11 @@ class SameEntries(Check):
         if same and self.values:
             return all(map(is_same, self.container.values(), self.values))
         return same
+
+    def objects(self) -> Iterable[Any]:
+        """Return the entries, or the keys and the values."""
+        maps = isinstance(self.container, Mapping)
+        return [*self.container, *(self.container.values() if maps else ())]
 
 
 class SameNumbers(Check):
@@ -195,7 +208,11 @@ class SameAttribute(Check):
 
     def holds(self) -> bool:
         """Compare, plain data by what they are equal to."""
-        return is_same(getattr(self.owner, self.name, MISSING), self.was)
+        return all(is_same(x, self.was) for x in self.objects())
+
+    def objects(self) -> Iterable[Any]:
+        """Return the attribute."""
+        return (getattr(self.owner, self.name, MISSING),)
 
 
 class SameResult(Check):
@@ -210,7 +227,11 @@ class SameResult(Check):
 
     def holds(self) -> bool:
         """Compare, plain data by what they are equal to."""
-        return is_same(self.function(), self.was)
+        return all(is_same(x, self.was) for x in self.objects())
+
+    def objects(self) -> Iterable[Any]:
+        """Return the result."""
+        return (self.function(),)
 
 
 class SameSettings(Check):
@@ -300,6 +321,10 @@ class Guards:
         self.add(SameResult(what, function, was), id(function))
         self.watch(was, what)
 
+    def settings(self, what: str, read: Callable[[], Any]) -> None:
+        """Watch that a function returns equal settings."""
+        self.add(SameSettings(what, read), read)
+
     def length(self, what: str, container: Any) -> None:
         """Watch how many entries there are, and the keys of a dict."""
         self.add(SameEntries(what, container, only_length=True), id(container), "length")
@@ -350,7 +375,7 @@ class Guards:
             return
         self._watched[id(x), self._direct] = x
         if root_of(x) == "decimal":
-            self.add(SameSettings("the context of decimal numbers", decimal_settings))
+            self.settings("the context of decimal numbers", decimal_settings)
         self._waiting.append((x, what, self._direct))
         if self._busy:
             return
@@ -586,6 +611,18 @@ class Guards:
         """Return what has changed since tracing, None if nothing has."""
         return next((x.what for x in list(self._checks.values()) if not x.holds()), None)
 
+    def of_objects(self) -> list[Check]:
+        """Return the checks of objects of which code may ask if they are others.
+
+        Functions, classes and modules can't be: an argument is never equal to one.
+        """
+        plain = (*FUNCTIONS, type, types.ModuleType, bool, type(None))
+        return [
+            check
+            for check in self._checks.values()
+            if not all(isinstance(x, plain) for x in inner_objects(check.objects()))
+        ]
+
     def describe_overlap(self, updated: Any) -> str | None:
         """Return which array, whose numbers are guarded, shares memory with another; else None."""
         arrays = [x for x in self._checks.values() if isinstance(x, SameNumbers)]
@@ -626,6 +663,14 @@ def is_same(now: Any, was: Any) -> bool:
     return kind in {bool, int, str, bytes, range, types.CodeType} and bool(now == was)
 
 
+def inner_objects(nest: Iterable[Any]) -> Iterator[Any]:
+    """Iterate over objects, and over those in the tuples among them."""
+    for x in nest:
+        yield x
+        if isinstance(x, tuple):
+            yield from inner_objects(x)
+
+
 def has_same_bits(now: np.ndarray[Any, Any], was: np.ndarray[Any, Any]) -> bool:
     """Return True if two arrays have the same dtype, shape and bits."""
     if now.dtype != was.dtype or now.shape != was.shape:
@@ -645,11 +690,30 @@ def library_generators() -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield "torch", lambda: bytes(call_alone(read).numpy())
 
 
-def decimal_settings() -> tuple[Any, ...]:
-    """Return what the arithmetic of decimal numbers depends on in this context."""
+def changed_variable(before: contextvars.Context) -> str | None:
+    """Return the context variable that has another content than before, None if none has."""
+    for variable, x in contextvars.copy_context().items():
+        try:
+            was = before.run(variable.get)
+        except LookupError:
+            was = MISSING
+        if not is_same(x, was) and not (
+            # whoever asks for the context of decimals makes one
+            root_of(type(x)) == "decimal"
+            and decimal_settings(x) == decimal_settings(None if was is MISSING else was)
+        ):
+            return f"the context variable {variable.name!r}"
+    return None
+
+
+def decimal_settings(x: Any = MISSING) -> tuple[Any, ...]:
+    """Return what arithmetic with a context of decimal numbers depends on.
+
+    By default it is that of this thread, for None the one that a thread begins with.
+    """
     import decimal
 
-    x = decimal.getcontext()
+    x = decimal.getcontext() if x is MISSING else x or decimal.DefaultContext
     traps = tuple(signal for signal, is_on in x.traps.items() if is_on)
     return (x.prec, x.rounding, x.Emin, x.Emax, x.capitals, x.clamp, traps)
 

@@ -21,6 +21,7 @@ from ...core.node import Node
 from ...nn import Module
 from ...optim import ExponentialMovingAverage, Optimizer
 from .call_stack import is_for_user
+from .traced_int import TracedInt
 
 SLOTS = ("_content", "_grad", "_data_shared")
 INTERCEPTED_TYPES: tuple[type, ...] = (Module, Optimizer, ExponentialMovingAverage)
@@ -58,6 +59,9 @@ class Interceptor(Protocol):
 
     def note_update(self) -> None:
         """Remember that an array has been changed in place."""
+
+    def note_truth(self, kind: str) -> None:
+        """Remember that a traced boolean is made that is a number or a scalar."""
 
     def note_read(self, x: Any) -> None:
         """Remember that an input is read."""
@@ -122,7 +126,8 @@ def _redirected_methods(kind: type[Any]) -> dict[str, Callable[..., Any]]:
             return trace.get_attributes(owner)
         if trace is None or (name.startswith("__") and name.endswith("__")):
             return super(kind, owner).__getattribute__(name)
-        return trace.get_attribute(owner, name)
+        found = trace.get_attribute(owner, name)
+        return found.known() if isinstance(found, TracedInt) and is_for_user() else found
 
     def set_attribute(owner: Any, name: str, new: Any) -> None:
         trace = CURRENT_TRACE.get()

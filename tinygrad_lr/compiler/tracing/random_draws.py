@@ -16,6 +16,9 @@ from .traced_array import Traced
 AddHostInput = Callable[[Callable[[int], Any], Any, str], Traced]
 
 
+FILLING = frozenset({"random", "standard_normal", "standard_exponential", "standard_gamma"})
+"""The methods of a generator that take `out`, which they fill without asking for its class."""
+
 OWN_METHODS = frozenset({"_find", "_add_host_input", "_copy", "shuffle", "spawn"})
 
 
@@ -46,6 +49,12 @@ class TracedGenerator(np.random.Generator):
         find = self._find  # what draws must not keep the trace
 
         def draw(*args: Any, **options: Any) -> Any:
+            filled = (*args[2:], options.get("out")) if name in FILLING else ()
+            if any(isinstance(x, Traced) for x in filled):
+                raise_trace_error(
+                    f"Generator.{name} must not draw into a traced array (out=)",
+                    "draw a new array, and write it into the other: x[...] = rng.random(x.shape)",
+                )
             like = getattr(self._copy(), name)(*args, **options)
             if not isinstance(like, (np.ndarray, float, np.generic)):
                 raise_trace_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import CodeType
@@ -27,7 +28,7 @@ from ..ir.sources import (
 )
 from .call_stack import user_line
 from .captures import Captures, is_plain_array
-from .guards import Guards, Presence, root_of
+from .guards import Guards, Presence, changed_variable, root_of
 from .interception import RAW_SLOTS, bypass_trace, intercept
 from .random_draws import TracedGenerator
 from .trace_errors import OWN_PACKAGES, trace_error
@@ -58,6 +59,8 @@ class Trace:
     - `counters`: integers that grow with each call: (owner, name, increment)
     - `created`: every traced array, with the user's line that created it
     - `compares_at`: the line at which it asks whether two objects are the same, if it does
+    - `compares_truth_at`: the line at which it asks whether something is True or False by `is`
+    - `truths`: the kinds of the traced booleans that it makes, "number" and "scalar"
     - `updated_at`: the line at which it first changes an array in place, if it does
     - `late`: the inputs that it reads after that, by the keys of their sources, with the line
     """
@@ -77,8 +80,12 @@ class Trace:
         self._initial_attributes: dict[tuple[int, str], Any] = {}
         self.created: list[tuple[weakref.ref[Traced], CodeType, int]] = []
         self.compares_at: tuple[CodeType, int] | None = None
+        self.compares_truth_at: tuple[CodeType, int] | None = None
+        self.truths: set[str] = set()
         self.updated_at: tuple[CodeType, int] | None = None
         self.late: dict[tuple[Any, ...], tuple[CodeType, int]] = {}
+        self._context: contextvars.Context | None = None  # as it was, while the function runs
+        self._variable: str | None = None  # the context variable that the function has changed
         self._overwritten: set[int] = set()  # Values whose gradient was set before it was read
         self._reassigned: set[int] = set()  # Values whose data was set, not updated in place
 
@@ -86,9 +93,21 @@ class Trace:
         """Return what the function returns, with all reads and writes redirected to this trace."""
         token = CHECKS.set(self.checks)
         try:
-            return intercept(self, function)
+            return intercept(self, lambda: self._watch_context(function))
         finally:
             CHECKS.reset(token)
+
+    def _watch_context(self, function: Callable[[], Any]) -> Any:
+        """Call a function; remember the context variable that it leaves with another content.
+
+        It runs in a copy of the context, so whatever it sets is lost.
+        """
+        self._context = contextvars.copy_context()
+        try:
+            return function()
+        finally:
+            self._variable = self._variable or changed_variable(self._context)
+            self._context = None
 
     def refuse(self, wrong: str, cure: str) -> None:
         """Let the trace fail at its end, with the line at which the user's function is now."""
@@ -109,12 +128,21 @@ class Trace:
                 "use a NumPy Generator (np.random.default_rng) from outside or among the "
                 "arguments: the program draws from it at each step"
             )
-        change = self.captures.describe_change() or self.guards.describe_change()
+        change = self._variable or self.captures.describe_change() or self.guards.describe_change()
         if change is None:
             return None
         return f"the function must not change {change}, since a compiled program cannot", (
             "return the result instead, or keep it in a tg.Value or in a module's buffer"
         )
+
+    def has_changed(self, what: tuple[str, str]) -> bool:
+        """Return True if the function, which still runs, has changed something by now.
+
+        `what` is its change as it was described before; it may set other context variables for a
+        while.
+        """
+        now = None if self._context is None else changed_variable(self._context)
+        return (now is not None and now in what[0]) or self.describe_change() is not None
 
     def need_numbers(self, instructions: Iterable[Instruction]) -> None:
         """Remember that the function needs numbers, as far as they come from outer arrays alone.
@@ -130,6 +158,18 @@ class Trace:
     def note_update(self) -> None:
         """Remember the line of the first update in place."""
         self.updated_at = self.updated_at or user_line()
+
+    def note_truth(self, kind: str) -> None:
+        """Remember that a traced boolean is made that is a number or a scalar."""
+        self.truths.add(kind)
+
+    def describe_identity(self) -> tuple[CodeType, int] | None:
+        """Return the line at which a traced boolean may be compared by `is`; None if there is none.
+
+        In eager code it's one of four objects: True and False, or NumPy's, which are others.
+        """
+        line = self.compares_truth_at if "number" in self.truths else None
+        return line or (self.compares_at if "scalar" in self.truths else None)
 
     def note_read(self, x: Instruction) -> None:
         """Remember the line at which an input is read after an update in place."""
@@ -237,7 +277,7 @@ class Trace:
         what, held = f"an attribute of {type(owner).__name__}", vars(owner)
         self.guards.length(what, held)
         return self.captures.watch_copy(
-            what, {name: self.get_attribute(owner, name) for name in held}
+            what, {name: known_count(self.get_attribute(owner, name)) for name in held}
         )
 
     def _class_attribute(self, owner: Any, name: str, real: Any, held: dict[str, Any]) -> Any:
@@ -426,6 +466,11 @@ class Trace:
             for (_, name), (owner, now) in self._attributes.items()
             if isinstance(now, TracedInt) and now.incremented
         ]
+
+
+def known_count(x: Any) -> Any:
+    """Return a count as the user's code gets it; whatever else as it is."""
+    return x.known() if isinstance(x, TracedInt) else x
 
 
 def _copy_nest(nest: Any) -> Any:

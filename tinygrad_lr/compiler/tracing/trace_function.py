@@ -25,7 +25,7 @@ from ..ir.program import Program
 from ..ir.sources import Argument, CapturedArray, Gradient, HostInput, Source, ValueData
 from . import numpy_calls  # noqa: F401 - implements NumPy's functions for traced arrays
 from .frames import LineFinder, Observer, observe
-from .guards import Guards
+from .guards import Guards, inner_objects
 from .interception import bypass_trace
 from .naming import argument_names, name_parameters
 from .trace import Trace
@@ -37,9 +37,13 @@ MAX_OWN_REFERENCES = 3  # to an array that only its instruction holds: that, our
 MAX_COLLECTIONS, COLLECTION_PAUSE = 500, 0.001  # tries while another thread collects; seconds
 
 
+COMPARED_TRUTH = (
+    "a traced boolean may be compared by `is` here, which is unknown while tracing",
+    "use it as it is, as in np.where(flag, a, b), or compare outside the compiled function",
+)
 SAME_OBJECTS = (
-    "an array from outside is compared with another name of the same array, which a trace can't "
-    "tell apart",
+    "an array or a number from outside is compared with another name of the same object, which a "
+    "trace can't tell apart",
     "compare outside the function, and pass what follows from it as a static argument",
 )
 RESULTS = (Traced, Value, np.ndarray)
@@ -65,31 +69,43 @@ class Static:
 
 
 class Identities:
-    """Arguments and arrays from outside that are the same object."""
+    """Arguments and objects from outside that are the same object.
 
-    def __init__(self, args: Sequence[Any], sources: Iterable[Source]) -> None:
-        self.outer = [x for x in sources if not isinstance(x, (Argument, HostInput))]
-        self.pattern = self._find(args)
+    - `is_shared`: one that stands for another object in the trace is given twice
+    - `is_outer_shared`: such a one is the same as an object from outside, which a trace can't tell
+    """
+
+    def __init__(self, args: Sequence[Any], sources: Iterable[Source], guards: Guards) -> None:
+        self._outer = [x for x in sources if not isinstance(x, (Argument, HostInput))]
+        self._guards = guards.of_objects()
+        self._pattern = self._find(args)
+        given = list(nested_objects(args))
+        count = len(given)
+        read = range(count, count + len(self._outer))  # inputs of the program
+        stands = {i for i, x in enumerate(given) if stands_for_another(x)}.union(read)
+        groups: dict[int, list[int]] = {}
+        for i, first in enumerate(self._pattern):
+            groups.setdefault(first, []).append(i)
+        shared = [x for x in groups.values() if len(x) > 1 and not stands.isdisjoint(x)]
+        self.is_shared = any(x[1] < count for x in shared)
+        self.is_outer_shared = any(x[-1] >= count for x in shared)
 
     def _find(self, args: Sequence[Any]) -> list[int]:
-        objects = [*nested_objects(args), *(source.read() for source in self.outer)]
+        objects = [x.value if isinstance(x, Static) else x for x in nested_objects(args)]
+        objects += [source.read() for source in self._outer]
+        for check in self._guards:
+            objects += inner_objects(check.objects())
         first: dict[int, int] = {}
         return [first.setdefault(id(x), i) for i, x in enumerate(objects)]
 
     def hold(self, args: Sequence[Any]) -> bool:
         """Return True for arguments of which the same are the same object."""
-        return self._find(args) == self.pattern
+        return self._find(args) == self._pattern
 
-    @property
-    def is_shared(self) -> bool:
-        """True if two of the objects are the same."""
-        return self.pattern != list(range(len(self.pattern)))
 
-    @property
-    def is_outer_shared(self) -> bool:
-        """True if one of the objects from outside is the same as another object."""
-        count = len(self.pattern) - len(self.outer)
-        return self.pattern[count:] != list(range(count, len(self.pattern)))
+def stands_for_another(x: Any) -> bool:
+    """Return True for an argument that is another object in the trace."""
+    return isinstance(x, (list, tuple, dict)) or is_dynamic(x)
 
 
 def list_arguments(args: Sequence[Any]) -> list[Any]:
@@ -98,13 +114,11 @@ def list_arguments(args: Sequence[Any]) -> list[Any]:
 
 
 def nested_objects(args: Iterable[Any]) -> Iterator[Any]:
-    """Iterate over the arrays, Values, lists, tuples and dicts among nested arguments."""
+    """Iterate over nested arguments and the lists, tuples and dicts that they are in."""
     for x in args:
+        yield x
         if isinstance(x, (list, tuple, dict)):
-            yield x
-            yield from nested_objects(x.values() if isinstance(x, dict) else x)
-        elif isinstance(x, (np.ndarray, Value)):
-            yield x
+            yield from nested_objects([*x, *x.values()] if isinstance(x, dict) else x)
 
 
 @dataclass
@@ -179,7 +193,7 @@ def trace_function(
     """
     trace = Trace(needed)
     again = functools.partial(trace_function, function, name, parameters, args, settings)
-    finder = None if changed is None else LineFinder(trace)
+    finder = None if changed is None else LineFinder(trace, changed)
     captures, guards = trace.captures, trace.guards
     for owner, attribute, _ in settings:
         guards.attribute(f"{type(owner).__name__}.{attribute}", owner, attribute)
@@ -233,9 +247,12 @@ def trace_function(
     require_unmodified_arguments(inputs)
     returned = tree.map_leaves(captures.returned, returned)
     identities = None
+    compared = trace.describe_identity()
+    if compared is not None:
+        raise trace_error(*compared, *COMPARED_TRUTH)
     if trace.compares_at is not None:
         sources = [source for source, _ in trace.inputs.values()]
-        identities = Identities(list_arguments(args), sources)
+        identities = Identities(list_arguments(args), sources, guards)
         if identities.is_outer_shared:
             raise trace_error(*trace.compares_at, *SAME_OBJECTS)
         if identities.is_shared and not shared:
@@ -287,7 +304,7 @@ def map_nest(change: Callable[[Any], Any], nest: Any, known: dict[int, Any] | No
         made = type(nest)(*(map_nest(change, x, known) for x in nest))
     else:
         made = None if nest is None else change(nest)
-    if known is None or not isinstance(nest, (list, tuple, dict, np.ndarray, Value)):
+    if known is None or not stands_for_another(nest):
         return made
     return known.setdefault(id(nest), made)
 

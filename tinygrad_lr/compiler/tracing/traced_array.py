@@ -19,6 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ...core.flat_entries import FlatEntries
 from ...core.numpy_dispatch import UFUNC_METHODS, numpy_functions
 from ...core.primitive import NUMPY_IMPLS, Primitive
+from ...core.versions import COPY_OF_OVERLAP, OVERLAP, require_apart
 from ...errors import TraceError
 from ...support import pytree as tree
 from ...support.abstract_array import AbstractArray
@@ -36,7 +37,7 @@ from ..ir.instruction import (
     placeholder_array,
     result_dtype,
 )
-from .call_stack import is_for_user, is_in_user_code, user_line
+from .call_stack import is_for_user, is_in_user_code, is_made_for_user, user_line
 from .indexing import require_no_flags, selects_everything, split_index
 from .interception import CURRENT_TRACE
 from .python_calls import CallRefusedError, add_call, kind_of_part, sample_input
@@ -62,6 +63,9 @@ INDEXING_FUNCTIONS = frozenset({np.take, np.take_along_axis, np.repeat})
 
 WRITING = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask})
 """NumPy functions that write into their first argument."""
+
+WRITING_WHILE_READING = frozenset({np.concatenate, np.stack, np.ptp})
+"""NumPy functions that write into `out` before they have read all of their arguments."""
 
 PRODUCTS = frozenset({np.inner, np.outer, np.vdot, np.kron, np.tensordot})
 """NumPy functions that make arrays of Python numbers, which then do promote others."""
@@ -131,6 +135,8 @@ def part_of_complex(name: str) -> property:
     def get(self: Traced) -> Any:
         if name == "real" and self.is_array and self.dtype.kind != "c":
             return self[...]
+        if name == "real" and self.kind == "number" and self.dtype.kind == "f":
+            return self
         return call_at_run_time(getattr(np, name), (self,), {})
 
     return property(get, put)
@@ -163,6 +169,8 @@ def operator_of_one(name: str, ufunc: str) -> Callable[..., Any]:
     of_array = getattr(NDArrayOperatorsMixin, f"__{name}__")
 
     def call(self: Traced) -> Any:
+        if name == "pos" and self.kind == "number" and self.dtype.kind == "f":
+            return self  # as Python does
         found = combine_numbers(ufunc, self)
         return of_array(self) if found is None else found
 
@@ -279,6 +287,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         trace = CURRENT_TRACE.get()
         if trace is not None:
             trace.add_created(self, *user_line())
+            if kind != "array" and instruction.dtype.kind == "b" and is_made_for_user():
+                trace.note_truth(kind)
 
     # ---- shape and dtype, which are known
 
@@ -756,6 +766,18 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             return False
         return True if self.view_of.read is not None else None
 
+    @property
+    def memory_owner(self) -> Traced:
+        """The array whose memory this one is a part of, or may be."""
+        owner = self
+        while owner.view_of is not None:
+            owner = owner.view_of.whole
+        return owner
+
+    def refuse_overlap(self, where: str) -> NoReturn:
+        """Raise `TraceError`: entries would be written that are read later."""
+        raise_trace_error(f"{where}: {OVERLAP}", COPY_OF_OVERLAP)
+
     def require_made_inside(self, serial: int) -> None:
         """Raise `TraceError` if a Value of this serial number was made outside the trace."""
         trace = CURRENT_TRACE.get()
@@ -826,6 +848,8 @@ def apply_numpy_function(
 ) -> Any:
     """Apply a NumPy function to traced arrays: as instructions where it can, else as a call."""
     if isinstance(options.get("out"), Traced):
+        if function in WRITING_WHILE_READING:
+            require_apart(f"np.{function.__name__}", options["out"], *tree.leaves(args))
         found = apply_numpy_function(
             function, args, {name: x for name, x in options.items() if name != "out"}
         )
@@ -1034,6 +1058,7 @@ VIEWING = frozenset(
         *(np.apply_over_axes, np.array_split, np.astype, np.atleast_1d, np.atleast_2d),
         *(np.atleast_3d, np.diag),
         *(np.broadcast_arrays, np.diagonal, np.diff, np.dsplit, np.einsum, np.expand_dims),
+        *(np.fft.fft2, np.fft.fftn, np.fft.ifft2, np.fft.ifftn),
         *(np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.lib.stride_tricks.as_strided),
         *(np.lib.stride_tricks.sliding_window_view, np.linalg.diagonal, np.linalg.matrix_power),
         *(np.linalg.matrix_transpose, np.matrix_transpose, np.meshgrid, np.moveaxis),
