@@ -16,9 +16,10 @@ import numpy as np
 
 from ..core.conversion import has_value
 from ..core.creation import array
-from ..core.primitive import is_complex
+from ..core.primitive import declared_operations, is_complex
 from ..errors import ArgumentError, DtypeError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray
+from ..support.lazy_imports import lazy_modules
 from ..support.validation import as_input
 from .closures import is_differentiable
 
@@ -99,6 +100,11 @@ def as_real(where: str, name: str, x: Any) -> Any:
     return x
 
 
+def zeros_of(shape: tuple[int, ...], like: Any) -> Any:
+    """Return zeros of the dtype of an array or a Value."""
+    return np.zeros(shape, np.result_type(like))
+
+
 def names_of(theirs: ModuleType, ours: str) -> Callable[[str], Any]:
     """Return the `__getattr__` of a module of ours whose other names are those of SciPy's module.
 
@@ -113,3 +119,21 @@ def names_of(theirs: ModuleType, ours: str) -> Callable[[str], Any]:
         raise AttributeError(f"module {ours!r} has no attribute {name!r}")
 
     return __getattr__
+
+
+def names_of_package(
+    theirs: ModuleType, ours: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the `__getattr__` and `__dir__` of a package: its files' names, then SciPy's.
+
+    A file's public names are its `__all__`, or else the operations that it declares.
+    """
+    own, names = lazy_modules(
+        ours, lambda module: getattr(module, "__all__", None) or declared_operations(module)
+    )
+    other = names_of(theirs, ours)
+
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        return own(name) if name == "__all__" or name in names() else other(name)
+
+    return __getattr__, names

@@ -20,13 +20,9 @@ from ..errors import ArgumentError, ShapeError
 from ..ops.signals import convolve_full
 from ..support.abstract_array import check_numbers
 from ..support.validation import as_input, check_choice, check_integer, check_number
-from .equivalents import as_real, equivalent, names_of
+from .equivalents import as_real, equivalent, names_of, zeros_of
 
 MODES = ("full", "same", "valid")
-
-
-def _zeros(shape: tuple[int, ...], like: Any) -> Any:
-    return np.zeros(shape, np.result_type(like))
 
 
 def _last(x: Any, axis: int) -> Any:
@@ -238,11 +234,11 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
         raise ShapeError(f"lfilter: zi must have shape {tuple(expected)}, got {np.shape(zi)}")
     zi = _last(zi, axis)
     batch = np.shape(x)[:-1]
-    longer = np.concatenate([zi, _zeros((*batch, n), zi)], axis=-1)  # the state comes out as input
+    longer = np.concatenate([zi, zeros_of((*batch, n), zi)], axis=-1)  # the state leaves
     y = y + recursive_filter(a[:1], a, longer[..., :n])
     after = longer[..., n:][..., :size]
     for sign, coefficients, signal in ((1, b, x), (-1, a, y)):
-        padded = np.concatenate([_zeros((*batch, size), signal), signal], axis=-1)
+        padded = np.concatenate([zeros_of((*batch, size), signal), signal], axis=-1)
         weights = _state_weights(coefficients, size) / a[0]
         after = after + sign * np.matmul(padded[..., n:], weights)
     return _back(y, axis), _back(after, axis)
@@ -266,10 +262,10 @@ def lfilter_zi(b: Any, a: Any) -> Any:
     """
     b, a = _coefficients("lfilter_zi", b, a)
     size = max(np.size(a), np.size(b))
-    a, b = (np.concatenate([x, _zeros((size - np.size(x),), x)]) / a[0] for x in (a, b))
+    a, b = (np.concatenate([x, zeros_of((size - np.size(x),), x)]) / a[0] for x in (a, b))
     grown = b[1:] - a[1:] * b[0]
     first = np.sum(grown) / np.sum(a)
-    before = np.concatenate([_zeros((1,), grown), np.cumsum(grown)])
+    before = np.concatenate([zeros_of((1,), grown), np.cumsum(grown)])
     return (np.cumsum(a) * first - before)[:-1]
 
 
