@@ -155,6 +155,7 @@ def parts(result):
     return result if isinstance(result, tuple) else (result,)
 
 
+@pytest.mark.filterwarnings("ignore:You are passing x:DeprecationWarning")  # SciPy 1.13's simpson
 @pytest.mark.parametrize(
     ("name", "args", "options"), CASES, ids=lambda x: x if type(x) is str else ""
 )

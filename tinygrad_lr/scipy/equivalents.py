@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -48,7 +49,16 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
     defaults = {name: p.default for name, p in signature.parameters.items()}
 
     def decorate(ours: Function) -> Function:
-        known = inspect.signature(ours).parameters
+        own = inspect.signature(ours)
+        known = own.parameters
+
+        def bind(args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+            try:
+                return signature.bind(*args, **keywords).arguments
+            except TypeError as error:
+                with suppress(TypeError):  # older versions of SciPy take some by their names only
+                    return own.bind(*args, **keywords).arguments
+                raise ArgumentError(f"{ours.__name__}: arguments must fit: {error}") from None
 
         @functools.wraps(ours)
         def call(*args: Any, **keywords: Any) -> Any:
@@ -59,10 +69,7 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
                     raise ArgumentError(
                         f"{ours.__name__}: arguments must be numbers or arrays: {error}"
                     ) from None
-            try:
-                given = signature.bind(*args, **keywords).arguments
-            except TypeError as error:
-                raise ArgumentError(f"{ours.__name__}: arguments must fit: {error}") from None
+            given = bind(args, keywords)
             for name, value in given.items():
                 if (
                     value is None

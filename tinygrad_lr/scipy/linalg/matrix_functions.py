@@ -28,6 +28,8 @@ __all__ = [
 
 SQUARE = [((3, 3),), ((1, 1),)]
 DRAWING = threading.Lock()
+MAX_ROUNDING = 1e-13
+"""An imaginary part below it, relative to the largest entry, is none."""
 
 
 def _derivative(function, a, e):
@@ -106,6 +108,9 @@ def _in_float64(name, function, a):
     else:
         result = function(wide)
     if np.isrealobj(a) and np.iscomplexobj(result):
+        rounding = MAX_ROUNDING * np.max(np.abs(result), initial=0.0)
+        if np.max(np.abs(np.imag(result)), initial=0.0) <= rounding:
+            return np.real(result).astype(a.dtype)  # SciPy's until 1.17, of complex eigenvalues
         raise ArgumentError(
             f"{name}: the result must be real, got complex numbers; pass a complex a"
         )

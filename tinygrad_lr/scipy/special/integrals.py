@@ -21,6 +21,9 @@ POSITIVE = (0.5, 3.0)
 INSIDE = (-0.9, 0.9)
 
 
+KNOWS_COMPLEX_HYP1F1 = bool(abs(sc.hyp1f1(0.5, 1.0, 1j) - np.exp(0.5j) * sc.j0(0.5)) < 1e-9)
+"""False for SciPy before version 1.14, which drops the fractions of a and b beside a complex z."""
+
 MAX_SIZE = 1e5  # SciPy's series for larger arguments may take for ever, or divide by 0
 
 
@@ -69,8 +72,8 @@ def spence(x):
 def exp1(x):
     """The exponential integral ∫ₓ^∞ e^(-t)/t dt.
 
-    >>> float(exp1(Value(1.0)).data)
-    0.2193839343955205
+    >>> round(float(exp1(Value(1.0)).data), 9)
+    0.219383934
     """
     return sc.exp1(x)
 
@@ -89,8 +92,8 @@ exp1.vjp(x=lambda g, out, x: g * (-np.exp(-x) / x))
 def expi(x):
     """The exponential integral Ei(x) = ∫ e^t/t dt up to x.
 
-    >>> float(expi(Value(1.0)).data)
-    1.895117816355937
+    >>> round(float(expi(Value(1.0)).data), 9)
+    1.895117816
     """
     return sc.expi(x)
 
@@ -161,7 +164,7 @@ hyp0f1.vjp(z=lambda g, out, b, z: g * (hyp0f1(b + 1, z) / b))
     domain={"a": POSITIVE, "b": POSITIVE},
     examples=THREE,
     whole=True,
-    takes_complex=True,
+    takes_complex=KNOWS_COMPLEX_HYP1F1,
 )
 def hyp1f1(a, b, z):
     """The confluent hypergeometric function ₁F₁(a; b; z); nan for arguments above 1e5 in size.
