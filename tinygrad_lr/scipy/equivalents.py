@@ -18,16 +18,16 @@ import numpy as np
 from ..core.conversion import has_value
 from ..core.creation import array
 from ..core.primitive import declared_operations, is_complex
-from ..errors import ArgumentError, DtypeError, NotDifferentiableError
+from ..errors import ArgumentError, DtypeError, NotDifferentiableError, TinygradError
 from ..support.abstract_array import AbstractArray
 from ..support.lazy_imports import lazy_modules
 from ..support.validation import as_input
 from .closures import is_differentiable
 
-UNCHECKED = (AttributeError, NameError, KeyError, ZeroDivisionError)
+UNCHECKED = (AttributeError, NameError, KeyError, ZeroDivisionError, RuntimeError)
 """Errors that SciPy's code runs into with arguments that it doesn't check."""
 Function = TypeVar("Function", bound=Callable[..., Any])
-HINTS = {"check_finite", "lapack_driver", "driver", "method"}
+HINTS = {"check_finite", "lapack_driver", "driver", "method", "workers"}
 """Options that change how a result is computed, not what it is; so do all of `overwrite_...`."""
 
 
@@ -52,6 +52,16 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
         own = inspect.signature(ours)
         known = own.parameters
 
+        def run(function: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+            try:
+                return function(*args, **keywords)
+            except UNCHECKED as error:
+                if isinstance(error, TinygradError):
+                    raise
+                raise ArgumentError(
+                    f"{ours.__name__}: arguments must be numbers, arrays or options: {error}"
+                ) from None
+
         def bind(args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
             try:
                 return signature.bind(*args, **keywords).arguments
@@ -63,12 +73,7 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
         @functools.wraps(ours)
         def call(*args: Any, **keywords: Any) -> Any:
             if not any(map(is_differentiable, (*args, *keywords.values()))):
-                try:
-                    return theirs(*args, **keywords)
-                except UNCHECKED as error:
-                    raise ArgumentError(
-                        f"{ours.__name__}: arguments must be numbers or arrays: {error}"
-                    ) from None
+                return run(theirs, *args, **keywords)
             given = bind(args, keywords)
             for name, value in given.items():
                 if (
@@ -86,7 +91,7 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
                         f"{ours.__name__}: with Values the arguments must be among "
                         f"{', '.join(known)}, got {name}"
                     )
-            return ours(**{name: _as_array(value) for name, value in given.items()})
+            return run(ours, **{name: _as_array(value) for name, value in given.items()})
 
         return cast("Function", call)
 
@@ -105,6 +110,12 @@ def as_real(where: str, name: str, x: Any) -> Any:
     if is_complex(x):
         raise DtypeError(f"{where}: {name} must be real, got {np.result_type(x)}")
     return x
+
+
+def as_complex(found: Any, *like: Any) -> Any:
+    """Return complex numbers of the precision of some arrays; Python's numbers are float64."""
+    dtypes = [getattr(x, "dtype", np.float64) for x in like]
+    return np.asarray(found).astype(np.result_type(np.complex64, *dtypes), copy=False)[()]
 
 
 def zeros_of(shape: tuple[int, ...], like: Any) -> Any:

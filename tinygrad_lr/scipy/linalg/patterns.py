@@ -7,13 +7,19 @@ import scipy.linalg
 
 from ...errors import ArgumentError, ShapeError
 from ...ops.decompositions import conjugate
+from ...support.validation import check_choice, check_integer
 from ..equivalents import equivalent, zeros_of
 
 __all__ = [
     "block_diag",
     "circulant",
+    "companion",
+    "convolution_matrix",
+    "eigh_tridiagonal",
+    "fiedler",
     "hankel",
     "khatri_rao",
+    "leslie",
     "matmul_toeplitz",
     "solve_toeplitz",
     "toeplitz",
@@ -128,3 +134,85 @@ def matmul_toeplitz(c_or_cr, x):
     [4.0, 8.0]
     """
     return toeplitz(*_column_and_row(c_or_cr)) @ x
+
+
+@equivalent(scipy.linalg.companion)
+def companion(a):
+    """Return the matrix whose eigenvalues are the roots of a polynomial, highest power first.
+
+    As `scipy.linalg.companion`.
+
+    >>> companion(Value([1.0, -3.0, 2.0])).tolist()
+    [[3.0, -2.0], [1.0, 0.0]]
+    """
+    _require_vectors("companion", a=a)
+    n = np.size(a)
+    if n < 2:
+        raise ShapeError(f"companion: a must have two coefficients or more, got {n}")
+    first = -a[1:] / a[0]
+    below = np.eye(n - 2, n - 1, dtype=np.result_type(first))
+    return np.concatenate([first[None], below])
+
+
+@equivalent(scipy.linalg.leslie)
+def leslie(f, s):
+    """Return the matrix of a population with birth rates f and survival s, as `scipy.linalg`'s.
+
+    >>> leslie(Value([0.5, 2.0]), np.array([0.25])).tolist()
+    [[0.5, 2.0], [0.25, 0.0]]
+    """
+    _require_vectors("leslie", f=f, s=s)
+    n = np.size(f)
+    if np.size(s) != n - 1:
+        raise ShapeError(f"leslie: s must have {n - 1} entries, one less than f, got {np.size(s)}")
+    below = np.concatenate([np.diag(s), zeros_of((n - 1, 1), s)], axis=1)
+    return np.concatenate([np.reshape(f, (1, n)), below])
+
+
+@equivalent(scipy.linalg.convolution_matrix)
+def convolution_matrix(a, n, mode="full"):
+    """Return the A with A @ v = convolve(a, v, mode) for v of n entries, as `scipy.linalg`'s.
+
+    >>> convolution_matrix(Value([1.0, 2.0]), 2).tolist()
+    [[1.0, 0.0], [2.0, 1.0], [0.0, 2.0]]
+    """
+    check_choice("convolution_matrix", "mode", mode, ("full", "same", "valid"))
+    _require_vectors("convolution_matrix", a=a)
+    n, m = check_integer("convolution_matrix", "n", n, low=1), np.size(a)
+    steps = np.arange(n + m - 1)[:, None] - np.arange(n)
+    inside = (steps >= 0) & (steps < m)
+    full = np.where(inside, a[np.where(inside, steps, 0)], 0.0)
+    if mode == "full":
+        return full
+    length = max(m, n) if mode == "same" else max(m, n) - min(m, n) + 1
+    start = (min(m, n) - 1) // (2 if mode == "same" else 1)
+    return full[start : start + length]
+
+
+@equivalent(scipy.linalg.fiedler)
+def fiedler(a):
+    """Return the matrix |a[i] - a[j]|, as `scipy.linalg.fiedler`.
+
+    >>> fiedler(Value([1.0, 3.0])).tolist()
+    [[0.0, 2.0], [2.0, 0.0]]
+    """
+    return np.abs(np.expand_dims(a, -1) - np.expand_dims(a, -2))
+
+
+@equivalent(scipy.linalg.eigh_tridiagonal)
+def eigh_tridiagonal(d, e, eigvals_only=False):
+    """Return eigenvalues and vectors of a symmetric matrix with diagonal d and e beside it.
+
+    As `scipy.linalg.eigh_tridiagonal`, in n³ steps; see `numpy.linalg.eigh`.
+
+    >>> eigh_tridiagonal(Value([2.0, 1.0]), np.array([0.0]), eigvals_only=True).tolist()
+    [1.0, 2.0]
+    """
+    _require_vectors("eigh_tridiagonal", d=d, e=e)
+    if np.size(e) != np.size(d) - 1:
+        raise ShapeError(
+            f"eigh_tridiagonal: e must have {np.size(d) - 1} entries, one less than d, got "
+            f"{np.size(e)}"
+        )
+    matrix = np.diag(d) + np.diag(e, 1) + np.diag(e, -1)
+    return np.linalg.eigvalsh(matrix) if eigvals_only else tuple(np.linalg.eigh(matrix))

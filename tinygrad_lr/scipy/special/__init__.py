@@ -14,6 +14,7 @@ from . import gamma_functions as _gamma_functions
 from . import incomplete as _incomplete
 from . import integrals as _integrals
 from . import normal as _normal
+from . import polynomials as _polynomials
 from . import reductions as _reductions
 
 __getattr__, __dir__ = _names_of_package(_scipy_special, __name__)
