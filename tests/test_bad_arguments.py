@@ -36,6 +36,7 @@ INTERNAL += (
 
 SOLVED = ("scipy.integrate.integral", "scipy.integrate.ode_solution", "scipy.special.expn_of")
 SOLVED += ("scipy.signal.recursive_filter", "scipy.linalg.triangular_solution")
+SOLVED += ("scipy.fft.orthogonal_transform",)
 """The operations behind SciPy's functions, which check what they pass to them."""
 
 HOOKS |= {f"on_{event}" for event in ("operation", "backward", "tangent", "accumulate", "update")}
@@ -570,6 +571,15 @@ SCIPY = {
         ["interpolate.CubicSpline", "interpolate.interp1d"],
         lambda: {"x": [0.0, 0.5, 1.0], "y": value(3)},
     ),
+    "interpolate.CubicHermiteSpline": lambda: {
+        **{"x": [0.0, 0.5, 1.0], "y": value(3), "dydx": value(3)}
+    },
+    "interpolate.PchipInterpolator": lambda: {"x": [0.0, 0.5, 1.0], "y": value(3)},
+    "interpolate.BSpline": lambda: {"t": np.arange(6.0), "c": value(4), "k": 1},
+    "interpolate.make_interp_spline": lambda: {"x": [0.0, 0.5, 1.0], "y": value(3), "k": 1},
+    "interpolate.RegularGridInterpolator": lambda: {"points": [[0.0, 1.0]], "values": value(2)},
+    "interpolate.RegularGridInterpolator.__call__": lambda: {"xi": [[0.5]]},
+    "interpolate.BSpline.__call__": lambda: {"x": value(2) + 2.0},
     "interpolate.CubicSpline.__call__": lambda: {"x": value(2)},
     "interpolate.interp1d.__call__": lambda: {"x": value(2)},
     "linalg.block_diag": lambda: {"arrays": (value(2, 2), 0.5)},
@@ -582,6 +592,36 @@ SCIPY = {
     },
     "linalg.solve_triangular": lambda: {**MATRIX, "b": numbers(3)},
     "linalg.svd": lambda: MATRIX,
+    "linalg.companion": lambda: {"a": value(3)},
+    "linalg.convolution_matrix": lambda: {"a": value(3), "n": 2},
+    "linalg.fiedler": lambda: {"a": value(3)},
+    "linalg.leslie": lambda: {"f": value(3), "s": numbers(2)},
+    "linalg.eigh_tridiagonal": lambda: {"d": value(3), "e": numbers(2)},
+    **{
+        f"ndimage.{name}": lambda: {
+            **{"input": value(4, 4), "sigma": 0.5, "size": 3, "weights": numbers(3)},
+            **{"coordinates": numbers(2, 3), "shift": 0.5, "matrix": np.eye(2)},
+        }
+        for name in (
+            *("gaussian_filter", "gaussian_filter1d", "uniform_filter", "uniform_filter1d"),
+            *("map_coordinates", "shift", "affine_transform", "correlate1d", "convolve1d"),
+            *("laplace", "sobel"),
+        )
+    },
+    **{
+        f"ndimage.{name}": lambda: {"input": value(4), "weights": numbers(3)}
+        for name in ("correlate", "convolve")
+    },
+    **{
+        f"stats.{name}": lambda: {"a": value(4), "pk": value(4), "method": "average"}
+        for name in (
+            *("entropy", "gmean", "hmean", "kurtosis", "moment", "rankdata", "sem", "skew"),
+            *("variation", "zscore"),
+        )
+    },
+    "stats.gaussian_kde": lambda: {"dataset": value(4)},
+    "stats.gaussian_kde.logpdf": lambda: {"x": value(2)},
+    "stats.gaussian_kde.__call__": lambda: {"x": value(2)},
     "linalg.lstsq": lambda: {"a": value(3, 2), "b": numbers(3)},
     "linalg.solve_banded": lambda: {"l_and_u": (1, 1), "ab": value(3, 3) + 1.0, "b": numbers(3)},
     "linalg.solveh_banded": lambda: {"ab": value(1, 3), "b": numbers(3)},
@@ -608,6 +648,18 @@ SCIPY = {
         f"signal.{name}": lambda: {"in1": value(3), "in2": numbers(2)}
         for name in ("convolve", "correlate", "fftconvolve", "oaconvolve")
     },
+    **{
+        f"signal.{name}": lambda: {"in1": value(3, 2), "in2": numbers(2, 2)}
+        for name in ("convolve2d", "correlate2d")
+    },
+    "signal.sosfilt": lambda: {"sos": [[1.0, 0.0, 0.0, 1.0, 0.5, 0.0]], "x": value(8)},
+    "signal.freqz": lambda: {"b": value(2)},
+    **{
+        f"signal.{name}": lambda: {"x": value(8), "y": numbers(8), "nperseg": 4}
+        for name in ("csd", "coherence", "stft")
+    },
+    "signal.istft": lambda: {"Zxx": value(3, 4)},
+    "signal.resample": lambda: {"x": value(8), "num": 4},
     "signal.filtfilt": lambda: {"b": [1.0], "a": [1.0, 0.5], "x": value(8)},
     "signal.lfilter": lambda: {"b": value(1), "a": [1.0, 0.5], "x": value(8)},
     "signal.periodogram": lambda: {"x": value(8)},
@@ -615,6 +667,23 @@ SCIPY = {
     "signal.welch": lambda: {"x": value(8), "nperseg": 4},
     "signal.lfilter_zi": lambda: {"b": value(2), "a": [1.0, 0.5]},
     "special.multigammaln": lambda: {"a": value(3) + 2.0, "d": 2},
+    **dict.fromkeys(
+        ["special.comb", "special.perm"], lambda: {"N": value(2) + 3.0, "k": numbers(2)}
+    ),
+    "special.factorial": lambda: {"n": value(2)},
+    "special.lambertw": lambda: {"z": value(2)},
+    **{
+        f"special.{name}": lambda: {"v": 1.0, "z": value(2)}
+        for name in ("ivp", "jvp", "kvp", "yvp")
+    },
+    "special.airy": lambda: {"z": value(2)},
+    "special.ellipj": lambda: {"u": value(2), "m": 0.5},
+    "special.sph_harm_y": lambda: {"n": 2, "m": 1, "theta": value(2), "phi": 0.3},
+    **{
+        f"special.{name}": lambda: {"n": 2, "x": value(2)}
+        for name in ("eval_hermite", "eval_hermitenorm")
+    },
+    "special.voigt_profile": lambda: {"x": value(2), "sigma": 1.0, "gamma": 0.5},
     "special.polygamma": lambda: {"n": 1, "x": value(3)},
     "special.expn": lambda: {"n": 1, "x": value(3)},
     **{
@@ -914,7 +983,11 @@ RUN = [
 """Arguments that a function of the user gets: its own errors pass."""
 
 
-OF_NUMPY = ("ops.", "Value.", "scipy.linalg.", "scipy.signal.", "scipy.special.")
+OF_NUMPY = ("ops.", "Value.", "scipy.fft.", "scipy.linalg.", "scipy.ndimage.", "scipy.signal.")
+OF_NUMPY += (
+    "scipy.special.",
+    *(f"scipy.stats.{name}" for name in tg.scipy.stats.summaries.__all__),
+)
 OF_NUMPY += ("scipy.integrate.cumulative_", "scipy.integrate.simpson", "scipy.integrate.trapezoid")
 
 

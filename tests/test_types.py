@@ -183,4 +183,4 @@ def test_the_stubs_have_every_public_name_of_the_namespace(name):
     module = numpy_stub.MODULES[name]
     names = {x for x in dir(module) if not x.startswith("_")}
     modules = {x for x in names if isinstance(getattr(module, x), type(np))}
-    assert names - found - modules <= {"test"}
+    assert names - found - modules <= {"test", "in1d", "trapz"}  # the last two until NumPy 2.4

@@ -75,6 +75,8 @@ np.unstack(a, axis=1)[0]
 np.vsplit(a, [1])[1]
 np.where(True, a, 0)
 """.strip().splitlines()
+if np.lib.NumpyVersion(np.__version__) < "2.1.0":  # which has the one and takes the other
+    LINES = [x for x in LINES if "unstack" not in x and "None, None" not in x]
 
 
 def write_whole(a, b):

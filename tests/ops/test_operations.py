@@ -23,7 +23,11 @@ WITHOUT_DERIVATIVE = {
         (name, "order")
         for name in ("hankel1", "hankel2", "iv", "ive", "jv", "kv", "kve", "yv", "hurwitz_zeta")
     ),
-    *(("hyp0f1", "b"), ("hyp1f1", "a"), ("hyp1f1", "b")),
+    *(("hyp0f1", "b"), ("hyp1f1", "a"), ("hyp1f1", "b"), ("hyperu", "a"), ("hyperu", "b")),
+    *(("struve", "order"), ("eval_jacobi", "alpha"), ("eval_jacobi", "beta")),
+    *(("eval_gegenbauer", "alpha"), ("eval_genlaguerre", "alpha")),
+    *((name, "n") for name in ("eval_jacobi", "eval_gegenbauer", "eval_genlaguerre")),
+    *((f"eval_{name}", "n") for name in ("chebyt", "chebyu", "laguerre", "legendre")),
     *(("hyp2f1", "a"), ("hyp2f1", "b"), ("hyp2f1", "c")),
 }
 

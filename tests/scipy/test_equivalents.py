@@ -17,7 +17,7 @@ from tinygrad_lr import Value
 from tinygrad_lr.errors import ArgumentError, DtypeError, NotDifferentiableError
 
 scipy = pytest.importorskip("scipy")
-for module in ("integrate", "linalg", "signal"):
+for module in ("fft", "integrate", "linalg", "ndimage", "signal", "stats"):
     pytest.importorskip(f"scipy.{module}")
 integrate, linalg, signal = tg.scipy.integrate, tg.scipy.linalg, tg.scipy.signal
 RNG = np.random.default_rng(0)
@@ -28,6 +28,10 @@ HERMITIAN = C @ C.conj().T + np.eye(3)
 X, Y = np.cumsum(RNG.uniform(0.2, 1, (2, 6)), axis=1), RNG.normal(size=(2, 6))
 b, a = np.array([0.4, 0.3, 0.2]), np.array([1.5, -0.4, 0.3])  # coefficients of a stable filter
 LONG = RNG.normal(size=11)
+SOS = np.array([[0.3, 0.2, 0.1, 1.0, -0.5, 0.2], [0.5, 0.1, 0.4, 1.0, 0.3, -0.1]])
+STFT = scipy.signal.stft(LONG, nperseg=4)[2] + 0.1
+POINTS = np.array([[0.2, 0.7, -0.3, 1.4], [0.3, 2.2, 4.6, 5.3]])
+SHARES = RNG.uniform(0.5, 2, (3, 4))
 
 CHECKED = {  # name: arguments and options, in real numbers and in complex ones where they differ
     "linalg.circulant": [([A[0]], {}), ([C[0]], {})],
@@ -141,6 +145,107 @@ CHECKED = {  # name: arguments and options, in real numbers and in complex ones 
         ([Y], {"type": "constant", "axis": 0}),
         ([Y.T], {"axis": 0, "bp": [2]}),
     ],
+    "signal.convolve2d": [
+        *[([A, B], {"mode": mode}) for mode in ("full", "same", "valid")],
+        *[([Y, B[:2]], {"boundary": kind, "mode": "same"}) for kind in ("wrap", "symm")],
+        ([A, B], {"fillvalue": 0.5}),
+        ([C, D], {"boundary": "wrap"}),
+    ],
+    "signal.correlate2d": [
+        *[([Y, B[:2]], {"mode": mode}) for mode in ("full", "same", "valid")],
+        ([C, D], {"boundary": "symm", "mode": "same"}),
+    ],
+    "signal.sosfilt": [
+        ([SOS, Y], {}),
+        ([SOS, Y.T], {"axis": 0}),
+        ([SOS, Y[0], -1, SOS[:, :2]], {}),
+    ],
+    "signal.freqz": [([b, a], {"worN": 5}), ([b], {"worN": [0.1, 0.4], "fs": 3.0})],
+    "signal.csd": [([LONG, np.cos(LONG)], {"nperseg": 6}), ([Y, X], {"nperseg": 4, "nfft": 7})],
+    "signal.coherence": [([LONG, np.cos(LONG)], {"nperseg": 4})],
+    "signal.stft": [
+        ([LONG], {"nperseg": 6}),
+        ([LONG], {"nperseg": 5, "noverlap": 2, "nfft": 7, "fs": 2.0, "boundary": None}),
+        ([Y.T], {"axis": 0, "nperseg": 4, "scaling": "psd", "detrend": "constant"}),
+        ([LONG], {"nperseg": 4, "padded": False}),
+    ],
+    "signal.istft": [
+        ([STFT], {"nperseg": 4}),
+        ([STFT], {"nperseg": 4, "noverlap": 3, "scaling": "psd", "fs": 2.0, "window": "hamming"}),
+    ],
+    "signal.resample": [
+        *[([Y, n], {"axis": 1}) for n in (1, 3, 4, 6, 7, 8)],
+        *[([LONG, n], {}) for n in (8, 11, 14)],
+        ([LONG, 5], {"t": np.arange(11.0)}),
+    ],
+    "linalg.companion": [([A[0]], {}), ([C[0]], {})],
+    "linalg.convolution_matrix": [
+        ([Y[0], n], {"mode": mode}) for n in (3, 8) for mode in ("full", "same", "valid")
+    ],
+    "linalg.leslie": [([A[0], B[0]], {})],
+    "linalg.fiedler": [([A[0]], {})],
+    "linalg.eigh_tridiagonal": [([A[0], B[0]], {"eigvals_only": True})],
+    "fft.dct": [
+        ([Y], {"type": type, "norm": norm, "orthogonalize": ortho})
+        for type in (1, 2, 3, 4)
+        for norm, ortho in ((None, None), ("ortho", None), ("forward", True), ("ortho", False))
+    ],
+    "fft.idct": [([Y.T], {"type": type, "axis": 0, "n": 4}) for type in (1, 2, 3, 4)],
+    "fft.dst": [([Y], {"type": type, "orthogonalize": type == 2}) for type in (1, 2, 3, 4)],
+    "fft.idst": [([Y], {"type": type, "norm": "forward"}) for type in (1, 2, 3, 4)],
+    "fft.dctn": [([A], {}), ([C], {"axes": 0}), ([A], {"s": (2, 4), "norm": "ortho"})],
+    "fft.idctn": [([A], {"type": 3})],
+    "fft.dstn": [([A], {"type": 1})],
+    "fft.idstn": [([A], {"s": 4})],
+    **{
+        f"fft.{name}": [([A], {}), ([A], {"norm": "ortho"})]
+        for name in ("fft", "ifft", "rfft", "irfft", "hfft", "fft2", "ifft2", "rfft2", "irfft2")
+    },
+    **{f"fft.{name}": [([A], {})] for name in ("fftn", "ifftn", "rfftn", "irfftn", "ihfft")},
+    "fft.fftshift": [([Y], {"axes": 1})],
+    "fft.ifftshift": [([Y[:, :5]], {})],
+    "ndimage.map_coordinates": [
+        ([Y, POINTS], {"order": order, "mode": mode, "cval": 0.3})
+        for order in (0, 1, 2, 3)
+        for mode in ("constant", "nearest", "mirror", "reflect", "grid-wrap")
+    ],
+    "ndimage.shift": [
+        ([Y, np.array([0.3, -1.2])], {"order": 1}),
+        ([Y[0], 0.7], {"mode": "mirror"}),
+    ],
+    "ndimage.affine_transform": [
+        ([Y, np.array([[0.9, 0.1], [-0.2, 1.1]]), np.array([0.3, 0.1])], {"order": 1}),
+        (
+            [Y, np.array([[0.9, 0.1], [-0.2, 1.1]])],
+            {"offset": 0.35, "output_shape": (3, 2), "mode": "reflect"},
+        ),
+    ],
+    **{
+        f"ndimage.{name}": [
+            *[([Y, B[:2]], {"mode": mode}) for mode in ("reflect", "nearest", "mirror", "wrap")],
+            ([Y, B[:2]], {"mode": "constant", "cval": 0.5, "origin": (0, -1)}),
+        ]
+        for name in ("correlate", "convolve")
+    },
+    **{
+        f"ndimage.{name}": [([Y, b], {}), ([Y.T, LONG[:4]], {"axis": 0, "origin": 1})]
+        for name in ("correlate1d", "convolve1d")
+    },
+    "ndimage.gaussian_filter": [
+        ([Y], {"sigma": (1.0, 0.5), "mode": ("wrap", "constant"), "cval": 0.5}),
+        ([Y], {"sigma": 0.7, "order": (1, 0)}),
+    ],
+    "ndimage.gaussian_filter1d": [([Y.T], {"sigma": 0.8, "axis": 0, "truncate": 2.0})],
+    "ndimage.uniform_filter": [([Y], {"size": (1, 3), "mode": "mirror"})],
+    "ndimage.uniform_filter1d": [([Y], {"size": 4, "origin": 1})],
+    "ndimage.laplace": [([Y], {"mode": "nearest"})],
+    "ndimage.sobel": [([Y], {"axis": 0})],
+    **{
+        f"stats.{name}": [([SHARES], {}), ([SHARES], {"axis": 1})]
+        for name in ("zscore", "gmean", "hmean", "variation", "sem", "entropy", "skew", "kurtosis")
+    },
+    "stats.moment": [([Y, 3], {"axis": 1}), ([Y[0], 2], {"center": 0.3})],
+    "stats.rankdata": [([Y], {"axis": 1}), ([np.round(Y)], {"method": "min"})],
     "signal.hilbert": [([Y], {}), ([Y[:, :5]], {}), ([Y], {"N": 4, "axis": 0})],
 }
 CASES = [(name, *case) for name, cases in CHECKED.items() for case in cases]
@@ -155,6 +260,7 @@ def parts(result):
     return result if isinstance(result, tuple) else (result,)
 
 
+@pytest.mark.filterwarnings("ignore:You are passing x:DeprecationWarning")  # SciPy 1.13's simpson
 @pytest.mark.parametrize(
     ("name", "args", "options"), CASES, ids=lambda x: x if type(x) is str else ""
 )
@@ -166,7 +272,8 @@ def test_a_function_has_scipys_results_and_derivatives_of_them(name, args, optio
         expected = (expected[0], np.real(expected[1]), *expected[2:])
     assert_like(found, expected)
     smooth = [i for i, x in enumerate(parts(found)) if isinstance(x, Value)]
-
+    if not smooth:
+        return
     where = [i for i, x in enumerate(args) if not isinstance(x, int)]
 
     def varying(*arrays):
@@ -179,7 +286,14 @@ def test_a_function_has_scipys_results_and_derivatives_of_them(name, args, optio
     tg.check_gradients(varying, *[args[i] for i in where], order=2)
 
 
-COMPILED = ["integrate.simpson", "linalg.lu", "linalg.eigvals", "signal.convolve", "signal.lfilter"]
+COMPILED = ["fft.dct", "ndimage.map_coordinates", "signal.stft", "stats.entropy"]
+COMPILED += [
+    "integrate.simpson",
+    "linalg.lu",
+    "linalg.eigvals",
+    "signal.convolve",
+    "signal.lfilter",
+]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -207,7 +321,7 @@ def test_plain_numbers_have_all_of_scipys_options_and_names():
     mine = tg.scipy.linalg
     assert mine.hilbert is scipy.linalg.hilbert
     assert tg.scipy.signal.butter is scipy.signal.butter
-    assert tg.scipy.stats.zscore is scipy.stats.zscore
+    assert tg.scipy.stats.iqr is scipy.stats.iqr
     assert_like(mine.qr(A, pivoting=True), scipy.linalg.qr(A, pivoting=True))
     assert_like(mine.inv(A, check_finite=False), scipy.linalg.inv(A))
     assert_like(mine.inv(Value(A), False, check_finite=False), scipy.linalg.inv(A))
@@ -215,7 +329,7 @@ def test_plain_numbers_have_all_of_scipys_options_and_names():
     assert_like(mine.det(rows), scipy.linalg.det(A))
 
 
-@pytest.mark.parametrize("module", ["integrate", "interpolate", "linalg", "signal", "stats"])
+@pytest.mark.parametrize("module", tg.scipy.__all__)
 def test_an_unknown_name_is_reported_as_by_scipy(module):
     with pytest.raises(AttributeError, match=f"scipy.{module}' has no attribute 'nothing'"):
         getattr(tg.scipy, module).nothing

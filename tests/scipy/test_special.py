@@ -11,13 +11,23 @@ from tinygrad_lr.core.primitive import NUMPY_IMPLS, implementation_of
 from tinygrad_lr.errors import DtypeError, NotDifferentiableError
 
 sc = pytest.importorskip("scipy.special")
+KNOWS_COMPLEX_HYP1F1 = pytest.importorskip(
+    "tinygrad_lr.scipy.special.integrals"
+).KNOWS_COMPLEX_HYP1F1
 mine = tg.scipy.special
 implementation_of(sc.gamma)  # loads ours
 UFUNCS = sorted(
     f.__name__ for f in NUMPY_IMPLS if isinstance(f, np.ufunc) and getattr(sc, f.__name__, 0) is f
 )
 INTEGERS = {"bdtr": (2, 5), "bdtrc": (2, 5), "nbdtr": (2, 5), "nbdtrc": (2, 5), "pdtr": (2,)}
-INTEGERS |= {"pdtrc": (2,), "expn": (3,), "yn": (2,), "kn": (2,)}
+INTEGERS |= {
+    "pdtrc": (2,),
+    "expn": (3,),
+    "yn": (2,),
+    "kn": (2,),
+    "eval_hermite": (3,),
+    "eval_hermitenorm": (3,),
+}
 
 
 @pytest.mark.parametrize("name", [*UFUNCS, "logsumexp", "softmax", "log_softmax"])
@@ -32,7 +42,21 @@ def arguments(ufunc):
 
 COMPLEX = ["dawsn", "digamma", "erf", "erfc", "erfcx", "erfi", "exp1", "expi", "fresnel", "gamma"]
 COMPLEX += ["hankel1", "hankel2", "hyp0f1", "hyp1f1", "hyp2f1", "iv", "jv", "kv", "kve", "loggamma"]
-COMPLEX += ["log_ndtr", "ndtr", "psi", "rgamma", "spence", "xlog1py", "xlogy", "yv"]
+COMPLEX += [
+    "airy",
+    "wofz",
+    "wrightomega",
+    "log_ndtr",
+    "ndtr",
+    "psi",
+    "rgamma",
+    "spence",
+    "xlog1py",
+    "xlogy",
+    "yv",
+]
+if not KNOWS_COMPLEX_HYP1F1:
+    COMPLEX.remove("hyp1f1")
 
 
 @pytest.mark.parametrize("name", [name for name in UFUNCS if name not in INTEGERS])
@@ -226,3 +250,72 @@ def test_the_sign_of_a_weighted_sum_is_scipys(a, b):
     np.testing.assert_allclose([x.item() for x in found], expected)
     compiled = tg.compile(lambda a: mine.logsumexp(a, b=b, return_sign=True))(np.array(a))
     np.testing.assert_allclose(compiled, expected)
+
+
+@pytest.mark.parametrize("n", [-3, -1, 0, 1, 2, 5, 2.5])
+@pytest.mark.parametrize("name", ["legendre", "chebyt", "chebyu", "laguerre"])
+def test_polynomials_of_every_degree_have_slopes(name, n):
+    if name != "laguerre" or n >= 0:
+        tg.check_gradients(
+            lambda x: getattr(sc, f"eval_{name}")(n, x), np.array([0.3, 0.55]), order=2
+        )
+
+
+@pytest.mark.parametrize("name", ["eval_hermite", "eval_hermitenorm"])
+def test_a_degree_of_a_hermite_polynomial_is_an_integer(name):
+    degrees = np.array([0, 2, 5])
+    tg.check_gradients(lambda x: getattr(sc, name)(degrees, x), np.array([0.3, 0.5, -1.2]), order=2)
+    for n in (2.5, Value(2.0)):
+        with pytest.raises(NotDifferentiableError, match=f"{name}: n must be plain integers"):
+            getattr(sc, name)(n, Value(1.0))
+
+
+PYTHON_FUNCTIONS = {
+    "comb": [(5.5, 2.3), (3.0, 4.0), (-1.0, 0.5)],
+    "perm": [(5.5, 2.3), (3.0, 4.0)],
+    "factorial": [(3.7,), (-2.5,)],
+    "lambertw": [(0.7,), (1.5 + 0.3j,), (2.0, -1)],
+    "jvp": [(1.5, 0.7, n) for n in (0, 1, 3)],
+    "yvp": [(1.5, 0.7, n) for n in (0, 1, 3)],
+    "ivp": [(1.5, 0.7, n) for n in (0, 1, 3)],
+    "kvp": [(1.5, 0.7, n) for n in (0, 1, 2, 3)],
+    "sph_harm_y": [(2, 1, 0.7, 0.3), (3, -3, 0.7, 0.3), (2, 2, 0.0, 0.4), (4, 0, 1.1, 0.2)],
+}
+"""Functions and arguments: integers are no operands, nor are orders of Bessel functions."""
+
+
+@pytest.mark.parametrize(
+    ("name", "args"), [(name, args) for name, cases in PYTHON_FUNCTIONS.items() for args in cases]
+)
+def test_python_functions_have_scipys_results_and_derivatives(name, args):
+    if not hasattr(sc, name):
+        pytest.skip("SciPy has it since version 1.15")
+    fixed = [i for i, x in enumerate(args) if isinstance(x, int) or (i == 0 and name[1:] == "vp")]
+    moved = [x for i, x in enumerate(args) if i not in fixed]
+
+    def function(*given):
+        rest = iter(given)
+        return getattr(mine, name)(
+            *[args[i] if i in fixed else next(rest) for i in range(len(args))]
+        )
+
+    np.testing.assert_allclose(function(*map(Value, moved)).data, getattr(sc, name)(*args))
+    tg.check_gradients(function, *moved, order=2)
+
+
+def test_spherical_harmonics_have_whole_degrees():
+    if hasattr(sc, "sph_harm_y"):
+        with pytest.raises(NotDifferentiableError, match="sph_harm_y: n must be plain integers"):
+            mine.sph_harm_y(2.0, 1, Value(0.5), 0.1)
+
+
+def test_reductions_take_lists_of_values():
+    x, y = Value(0.5), Value(1.5)
+    np.testing.assert_allclose(mine.logsumexp([x, y, 1.0]).data, sc.logsumexp([0.5, 1.5, 1.0]))
+    np.testing.assert_allclose(mine.softmax([x, y]).data, sc.softmax([0.5, 1.5]))
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.4])
+def test_a_voigt_profile_is_scipys(sigma):
+    found = sc.voigt_profile(Value([0.0, 1.3]), sigma, 0.2)
+    np.testing.assert_allclose(found.data, sc.voigt_profile([0.0, 1.3], sigma, 0.2))

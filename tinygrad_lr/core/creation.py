@@ -498,6 +498,7 @@ def accept_lists(function: Callable[..., Any]) -> Callable[..., Any]:
             READING_LISTS.reset(token)
 
     if isinstance(function, np.ufunc):
+        call.__module__ = "numpy"  # which ufuncs say themselves since NumPy 2.3
         for name in dir(function):
             if not name.startswith("_"):
                 part = getattr(function, name)

@@ -28,7 +28,8 @@ MAX_ASYMMETRY = 1e-3  # relative to the largest entry: far more than rounding, o
 # ---- matrices and rows of entries
 
 
-def _conj(x):
+def conjugate(x):
+    """The conjugate of complex numbers; real ones as they are."""
     return np.conj(x) if is_complex(x) else x
 
 
@@ -38,7 +39,7 @@ def _real(x):
 
 def adjoint(x):
     """The transpose of each matrix, conjugated if it is complex."""
-    return _conj(np.swapaxes(x, -1, -2))
+    return conjugate(np.swapaxes(x, -1, -2))
 
 
 def _hermitian(x):
@@ -190,8 +191,8 @@ def _lower_half(x):
 
 def _cholesky_rule(g, out, a):
     upper = adjoint(out)
-    inner = np.linalg.solve(upper, _lower_half(matmul(upper, _conj(g))))
-    return _conj(_hermitian(np.linalg.solve(upper, adjoint(inner))))
+    inner = np.linalg.solve(upper, _lower_half(matmul(upper, conjugate(g))))
+    return conjugate(_hermitian(np.linalg.solve(upper, adjoint(inner))))
 
 
 def _cholesky_tangent(t, out, a):
@@ -254,10 +255,10 @@ def _eigen_gaps(w):
 def _symmetric_eigen_rule(g, out, a, uplo):
     w, v = _split_eigen(out, a)
     gw, gv = _split_eigen(g, a)
-    read = matmul(adjoint(v), _conj(gv))
+    read = matmul(adjoint(v), conjugate(gv))
     gap, closed = _eigen_gaps(w)
     inner = _over_gap(read, read, gap, closed) + _gradients_of_values(gw, _others(closed))
-    return _conj(_hermitian(matmul(matmul(v, inner), adjoint(v))))
+    return conjugate(_hermitian(matmul(matmul(v, inner), adjoint(v))))
 
 
 def _symmetric_eigen_tangent(t, out, a, uplo):
@@ -436,7 +437,7 @@ def _singular_gaps(s, a):
 
 def _singular_rule(g, out, a):
     (u, s, v), (gu, gs, gv) = _split_factors(out, a), _split_factors(g, a)
-    gu, gv = _conj(gu), _conj(gv)
+    gu, gv = conjugate(gu), conjugate(gv)
     m, n = np.shape(a)[-2:]
     gap, closed, zero = _singular_gaps(s, a)
     left, right = matmul(adjoint(u), gu), matmul(v, adjoint(gv))
@@ -454,7 +455,7 @@ def _singular_rule(g, out, a):
     if n > m:
         scaled = _over_values(gv - matmul(adjoint(right), v), _rows(s), _rows(zero))
         found = found + matmul(u, scaled)
-    return _conj(found)
+    return conjugate(found)
 
 
 def _singular_tangent(t, out, a):
@@ -569,11 +570,11 @@ def _over_triangle(x, r):
 def _orthogonal_rule(g, out, a):
     (q, r), (gq, gr) = _split_orthogonal(out, a), _split_orthogonal(g, a)
     require_independent("qr", r)
-    gq, gr = _conj(gq), _conj(gr)
+    gq, gr = conjugate(gq), conjugate(gr)
     size = np.shape(r)[-1]
     above = (matmul(gr, adjoint(r)) - matmul(adjoint(q), gq)) * np.tri(size).T
     whole = (above + adjoint(above)) * (1.0 - 0.5 * np.eye(size))
-    return _conj(adjoint(np.linalg.solve(r, adjoint(gq + matmul(q, whole)))))
+    return conjugate(adjoint(np.linalg.solve(r, adjoint(gq + matmul(q, whole)))))
 
 
 def _orthogonal_tangent(t, out, a):
@@ -635,10 +636,10 @@ def pseudo_inverse(a, rcond=1e-15):
 
 
 def _pseudo_inverse_rule(g, out, a, rcond):
-    g, p = adjoint(_conj(g)), out
+    g, p = adjoint(conjugate(g)), out
     ph = adjoint(p)
     rest_left, rest_right = g - matmul(a, matmul(p, g)), g - matmul(matmul(g, p), a)
-    return _conj(
+    return conjugate(
         matmul(matmul(rest_left, p), ph)
         + matmul(ph, matmul(p, rest_right))
         - matmul(matmul(ph, adjoint(g)), ph)

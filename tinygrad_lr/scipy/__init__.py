@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING
 from ..support.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from . import fft as fft
     from . import integrate as integrate
     from . import interpolate as interpolate
     from . import linalg as linalg
+    from . import ndimage as ndimage
     from . import signal as signal
     from . import special as special
     from . import stats as stats
 
-__all__ = ["integrate", "interpolate", "linalg", "signal", "special", "stats"]
+__all__ = [
+    "fft",
+    "integrate",
+    "interpolate",
+    "linalg",
+    "ndimage",
+    "signal",
+    "special",
+    "stats",
+]
 
 __getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(__all__, ""))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -16,16 +17,17 @@ import numpy as np
 
 from ..core.conversion import has_value
 from ..core.creation import array
-from ..core.primitive import is_complex
-from ..errors import ArgumentError, DtypeError, NotDifferentiableError
+from ..core.primitive import declared_operations, is_complex
+from ..errors import ArgumentError, DtypeError, NotDifferentiableError, TinygradError
 from ..support.abstract_array import AbstractArray
+from ..support.lazy_imports import lazy_modules
 from ..support.validation import as_input
 from .closures import is_differentiable
 
-UNCHECKED = (AttributeError, NameError, KeyError, ZeroDivisionError)
+UNCHECKED = (AttributeError, NameError, KeyError, ZeroDivisionError, RuntimeError)
 """Errors that SciPy's code runs into with arguments that it doesn't check."""
 Function = TypeVar("Function", bound=Callable[..., Any])
-HINTS = {"check_finite", "lapack_driver", "driver", "method"}
+HINTS = {"check_finite", "lapack_driver", "driver", "method", "workers"}
 """Options that change how a result is computed, not what it is; so do all of `overwrite_...`."""
 
 
@@ -47,21 +49,32 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
     defaults = {name: p.default for name, p in signature.parameters.items()}
 
     def decorate(ours: Function) -> Function:
-        known = inspect.signature(ours).parameters
+        own = inspect.signature(ours)
+        known = own.parameters
+
+        def run(function: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+            try:
+                return function(*args, **keywords)
+            except UNCHECKED as error:
+                if isinstance(error, TinygradError):
+                    raise
+                raise ArgumentError(
+                    f"{ours.__name__}: arguments must be numbers, arrays or options: {error}"
+                ) from None
+
+        def bind(args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+            try:
+                return signature.bind(*args, **keywords).arguments
+            except TypeError as error:
+                with suppress(TypeError):  # older versions of SciPy take some by their names only
+                    return own.bind(*args, **keywords).arguments
+                raise ArgumentError(f"{ours.__name__}: arguments must fit: {error}") from None
 
         @functools.wraps(ours)
         def call(*args: Any, **keywords: Any) -> Any:
             if not any(map(is_differentiable, (*args, *keywords.values()))):
-                try:
-                    return theirs(*args, **keywords)
-                except UNCHECKED as error:
-                    raise ArgumentError(
-                        f"{ours.__name__}: arguments must be numbers or arrays: {error}"
-                    ) from None
-            try:
-                given = signature.bind(*args, **keywords).arguments
-            except TypeError as error:
-                raise ArgumentError(f"{ours.__name__}: arguments must fit: {error}") from None
+                return run(theirs, *args, **keywords)
+            given = bind(args, keywords)
             for name, value in given.items():
                 if (
                     value is None
@@ -78,7 +91,7 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
                         f"{ours.__name__}: with Values the arguments must be among "
                         f"{', '.join(known)}, got {name}"
                     )
-            return ours(**{name: _as_array(value) for name, value in given.items()})
+            return run(ours, **{name: _as_array(value) for name, value in given.items()})
 
         return cast("Function", call)
 
@@ -99,6 +112,17 @@ def as_real(where: str, name: str, x: Any) -> Any:
     return x
 
 
+def as_complex(found: Any, *like: Any) -> Any:
+    """Return complex numbers of the precision of some arrays; Python's numbers are float64."""
+    dtypes = [getattr(x, "dtype", np.float64) for x in like]
+    return np.asarray(found).astype(np.result_type(np.complex64, *dtypes), copy=False)[()]
+
+
+def zeros_of(shape: tuple[int, ...], like: Any) -> Any:
+    """Return zeros of the dtype of an array or a Value."""
+    return np.zeros(shape, np.result_type(like))
+
+
 def names_of(theirs: ModuleType, ours: str) -> Callable[[str], Any]:
     """Return the `__getattr__` of a module of ours whose other names are those of SciPy's module.
 
@@ -113,3 +137,21 @@ def names_of(theirs: ModuleType, ours: str) -> Callable[[str], Any]:
         raise AttributeError(f"module {ours!r} has no attribute {name!r}")
 
     return __getattr__
+
+
+def names_of_package(
+    theirs: ModuleType, ours: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the `__getattr__` and `__dir__` of a package: its files' names, then SciPy's.
+
+    A file's public names are its `__all__`, or else the operations that it declares.
+    """
+    own, names = lazy_modules(
+        ours, lambda module: getattr(module, "__all__", None) or declared_operations(module)
+    )
+    other = names_of(theirs, ours)
+
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        return own(name) if name == "__all__" or name in names() else other(name)
+
+    return __getattr__, names

@@ -7,6 +7,7 @@ same names and arguments.
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..ops.activation import as_floats
 from ..support.abstract_array import AbstractArray, check_numbers, take_rows
-from ..support.validation import as_input, check_choice, check_integer, short_repr
+from ..support.validation import as_input, check_choice, check_flag, check_integer, short_repr
 from .equivalents import as_real, names_of
 
 
@@ -55,29 +56,25 @@ def _move_back(out: Any, count: int, axis: int) -> Any:
     return np.moveaxis(out, tuple(range(count)), tuple(range(axis, axis + count)))
 
 
-class CubicSpline:
-    """A curve of cubic pieces with two continuous derivatives, as `scipy.interpolate.CubicSpline`.
+class _Cubic:
+    """A curve of cubic pieces between nodes, from its values and slopes there."""
 
-    `x` are the n >= 2 nodes, `y` the values there, along `axis`. `bc_type` is "not-a-knot",
-    "natural", "clamped", or a pair of these or of (order, value) for the two ends.
+    _where = ""
 
-    >>> spline = CubicSpline(np.arange(4.0), np.arange(4.0) ** 3)
-    >>> float(spline(1.5)), float(spline(1.5, 1))
-    (3.375, 6.75)
-    """
-
-    def __init__(self, x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot") -> None:
-        self.x, self.y, self.axis = _check_nodes("CubicSpline", x, y, axis)
-        self.slopes = _slopes(self.x, self.y, _ends(bc_type, np.size(self.x)))
+    def __init__(self, x: Any, y: Any, axis: int, extrapolate: bool = True) -> None:
+        self.x, self.y, self.axis = _check_nodes(self._where, x, y, axis)
+        self.extrapolate = check_flag(self._where, "extrapolate", extrapolate)
+        self.slopes: Any = None
 
     def __call__(self, x: Any, nu: int = 0) -> Any:
         """Return the curve at x, or its derivative of order `nu`, beyond the ends too."""
-        check_choice("CubicSpline", "nu", nu, (0, 1, 2, 3))
-        x = _as_floats("CubicSpline", "x", x)
+        check_choice(self._where, "nu", nu, (0, 1, 2, 3))
+        x = _as_floats(self._where, "x", x)
         return _move_back(self._evaluate(x, nu), np.ndim(x), self.axis)
 
     def _evaluate(self, x: Any, nu: int) -> Any:
-        position = np.searchsorted(unwrap(self.x), unwrap(x), side="right") - 1
+        at, nodes = unwrap(x), unwrap(self.x)
+        position = np.searchsorted(nodes, at, side="right") - 1
         i = np.clip(position, 0, np.shape(self.x)[0] - 2)
         axes = (..., *[None] * (np.ndim(self.y) - 1))
         start = _take(self.x, i)
@@ -88,14 +85,295 @@ class CubicSpline:
         left, right = _take(self.slopes, i), _take(self.slopes, i + 1)
         c = (left + right - 2 * rise) / (h * h)
         b = (rise - left) / h - c * h
-        match nu:
-            case 0:
-                return height + t * (left + t * (b + t * c))
-            case 1:
-                return left + t * (2 * b + t * (3 * c))
-            case 2:
-                return 2 * b + t * (6 * c)
-        return 6 * c + 0 * t
+        out = (
+            height + t * (left + t * (b + t * c)),
+            left + t * (2 * b + t * (3 * c)),
+            2 * b + t * (6 * c),
+            6 * c + 0 * t,
+        )[nu]
+        if self.extrapolate:
+            return out
+        outside = np.logical_or(np.less(at, nodes[0]), np.greater(at, nodes[-1]))
+        return np.where(outside[axes], np.nan, out)
+
+
+class CubicSpline(_Cubic):
+    """A curve of cubic pieces with two continuous derivatives, as `scipy.interpolate.CubicSpline`.
+
+    `x` are the n >= 2 nodes, `y` the values there, along `axis`. `bc_type` is "not-a-knot",
+    "natural", "clamped", or a pair of these or of (order, value) for the two ends.
+
+    >>> spline = CubicSpline(np.arange(4.0), np.arange(4.0) ** 3)
+    >>> float(spline(1.5)), float(spline(1.5, 1))
+    (3.375, 6.75)
+    """
+
+    _where = "CubicSpline"
+
+    def __init__(self, x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot") -> None:
+        super().__init__(x, y, axis)
+        self.slopes = _slopes(self.x, self.y, _ends(bc_type, np.size(self.x)))
+
+
+class CubicHermiteSpline(_Cubic):
+    """A curve of cubic pieces with given slopes, as `scipy.interpolate.CubicHermiteSpline`.
+
+    `x` are the nodes, `y` the values there along `axis`, `dydx` the slopes. Beyond the ends it is
+    nan unless `extrapolate`.
+
+    >>> float(CubicHermiteSpline([0.0, 1.0], [0.0, 1.0], [0.0, 0.0])(0.25))
+    0.15625
+    """
+
+    _where = "CubicHermiteSpline"
+
+    def __init__(self, x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: bool = True) -> None:
+        super().__init__(x, y, axis, extrapolate)
+        slopes = _as_floats(self._where, "dydx", dydx)
+        if np.shape(slopes) != np.shape(y):
+            raise ArgumentError(
+                f"{self._where}: dydx must have the shape of y, {np.shape(y)}, got "
+                f"{np.shape(slopes)}"
+            )
+        self.slopes = np.moveaxis(slopes, self.axis, 0)
+
+
+class PchipInterpolator(_Cubic):
+    """A curve of cubic pieces that rises and falls only where the values do.
+
+    As `scipy.interpolate.PchipInterpolator` (Fritsch and Butland, 1984): the slope at a node is the
+    weighted harmonic mean of the slopes of the lines beside it, and 0 at an extreme. Beyond the
+    ends it is nan unless `extrapolate`.
+
+    >>> float(PchipInterpolator([0.0, 1.0, 2.0], [0.0, 1.0, 1.0])(1.5))
+    1.0
+    """
+
+    _where = "PchipInterpolator"
+
+    def __init__(self, x: Any, y: Any, axis: int = 0, extrapolate: bool = True) -> None:
+        super().__init__(x, y, axis, extrapolate)
+        self.slopes = _monotone_slopes(self.x, self.y)
+
+
+def _monotone_slopes(x: Any, y: Any) -> Any:
+    n = np.shape(x)[0]
+    h = np.reshape(x[1:] - x[:-1], (n - 1, *[1] * (np.ndim(y) - 1)))
+    rise = (y[1:] - y[:-1]) / h
+    if n == 2:
+        return np.concatenate([rise, rise])
+    before, after = rise[:-1], rise[1:]
+    agree = np.greater(before * after, 0)
+    wide, narrow = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
+    means = wide / np.where(agree, before, 1.0) + narrow / np.where(agree, after, 1.0)
+    inside = np.where(agree, (wide + narrow) / means, 0.0)
+    ends = [
+        _end_slope(h[first], h[second], rise[first], rise[second])
+        for first, second in ((0, 1), (-1, -2))
+    ]
+    first, last = (np.expand_dims(end, 0) for end in ends)
+    return np.concatenate([first, inside, last])
+
+
+def _end_slope(h: Any, h_next: Any, rise: Any, rise_next: Any) -> Any:
+    """The slope of a parabola through three nodes at the first of them, kept from turning round."""
+    slope = ((2 * h + h_next) * rise - h * rise_next) / (h + h_next)
+    slope = np.where(np.greater(slope * rise, 0), slope, 0.0)
+    turning = np.less(rise * rise_next, 0) | np.equal(rise * rise_next, 0)
+    steep = np.greater(np.abs(slope), 3 * np.abs(rise))
+    return np.where(np.logical_and(turning, steep), 3 * rise, slope)
+
+
+class BSpline:
+    """The curve Σ c[i]·Bᵢ(x) of B-splines of degree k on knots t, as `scipy.interpolate.BSpline`.
+
+    There are n = len(t) - k - 1 of them. Differentiable in t, c and x; beyond t[k] and t[n] it is
+    nan unless `extrapolate`.
+
+    >>> float(BSpline(np.arange(4.0), np.ones(2), 1)(1.5))
+    1.0
+    """
+
+    def __init__(self, t: Any, c: Any, k: int, extrapolate: bool = True, axis: int = 0) -> None:
+        where = "BSpline"
+        self.k = check_integer(where, "k", k)
+        self.t, c = _as_floats(where, "t", t), _as_floats(where, "c", c)
+        self.extrapolate = check_flag(where, "extrapolate", extrapolate)
+        self.axis = check_integer(where, "axis", axis, low=0)
+        n = np.size(self.t) - self.k - 1
+        if np.ndim(self.t) != 1 or n < self.k + 1:
+            raise ArgumentError(
+                f"{where}: t must be a vector of {2 * self.k + 2} knots or more, got shape "
+                f"{np.shape(self.t)}"
+            )
+        if self.axis >= np.ndim(c) or np.shape(c)[self.axis] < n:
+            raise ArgumentError(
+                f"{where}: c must have {n} coefficients along axis {self.axis}, got shape "
+                f"{np.shape(c)}"
+            )
+        check_numbers(unwrap(self.t), _require_sorted)
+        self.c = np.moveaxis(c, self.axis, 0) if self.axis else c
+        self._n = n
+
+    def __call__(self, x: Any, nu: int = 0) -> Any:
+        """Return the curve at x, or its derivative of order `nu`."""
+        x = _as_floats("BSpline", "x", x)
+        at, knots = unwrap(x), unwrap(self.t)
+        nu = check_integer("BSpline", "nu", nu)
+        span = np.searchsorted(knots[self.k : self._n + 1], at, side="right") - 1 + self.k
+        span = np.clip(span, self.k, self._n - 1)
+        axes = (..., *[None] * (np.ndim(self.c) - 1))
+        points = [_take(self.c, span - self.k + j) for j in range(self.k + 1)]
+        for step in range(min(nu, self.k)):  # the coefficients of the derivative
+            degree = self.k - step
+            points = [
+                degree
+                * (points[j + 1] - points[j])
+                / (self._knot(span + j + 1) - self._knot(span - degree + j + 1))[axes]
+                for j in range(degree)
+            ]
+        if nu > self.k:
+            points = [0.0 * points[0]]
+        degree = len(points) - 1
+        for step in range(1, degree + 1):  # de Boor's recurrence
+            points = [
+                self._between(points, x, span, j, step, degree, axes)
+                for j in range(degree - step + 1)
+            ]
+        out = points[0]
+        if not self.extrapolate:
+            ends = knots[self.k], knots[self._n]
+            outside = np.logical_or(np.less(at, ends[0]), np.greater(at, ends[1]))
+            out = np.where(outside[axes], np.nan, out)
+        return _move_back(out, np.ndim(x), self.axis)
+
+    def _knot(self, i: Any) -> Any:
+        return _take(self.t, i)
+
+    def _between(
+        self, points: list[Any], x: Any, span: Any, j: int, step: int, degree: int, axes: Any
+    ) -> Any:
+        low = self._knot(span - degree + step + j)
+        share = ((x - low) / (self._knot(span + j + 1) - low))[axes]
+        return (1 - share) * points[j] + share * points[j + 1]
+
+
+def _require_sorted(t: Any) -> None:
+    if np.any(np.diff(t) < 0):
+        raise ArgumentError("BSpline: t must not fall from knot to knot")
+
+
+def make_interp_spline(x: Any, y: Any, k: int = 3, axis: int = 0) -> BSpline:
+    """Return the `BSpline` of odd degree k through points, as `scipy.interpolate`'s.
+
+    Its knots are x without the second node and its like at the end, for k = 3 ("not-a-knot").
+
+    >>> float(make_interp_spline(np.arange(5.0), np.arange(5.0) ** 3)(1.5))
+    3.375
+    """
+    where = "make_interp_spline"
+    k = check_integer(where, "k", k, low=1)
+    x, y, axis = _check_nodes(where, x, y, axis)
+    n = np.shape(x)[0]
+    if k % 2 == 0 or n <= k:
+        raise ArgumentError(f"{where}: k must be odd and below the number of nodes, {n}, got {k}")
+    half = (k + 1) // 2
+    inner = x[half : n - half]
+    t = np.concatenate([*[x[:1]] * (k + 1), inner, *[x[-1:]] * (k + 1)])
+    basis = BSpline(t, np.eye(n), k)(x)
+    c = np.reshape(np.linalg.solve(basis, np.reshape(y, (n, -1))), np.shape(y))
+    return BSpline(t, np.moveaxis(c, 0, axis), k, axis=axis)
+
+
+class RegularGridInterpolator:
+    """Values on a grid, interpolated between, as `scipy.interpolate.RegularGridInterpolator`.
+
+    `points` are the coordinates along each axis; `values` the numbers there, with further axes if
+    there are several. `method` is "linear" or "nearest". Outside the grid a result is `fill_value`
+    (None to extrapolate), or with `bounds_error` there is an error. Differentiable in all.
+
+    >>> grid = RegularGridInterpolator(([0.0, 1.0], [0.0, 1.0]), np.array([[0.0, 1.0], [2.0, 3.0]]))
+    >>> grid(np.array([0.5, 0.25])).tolist()
+    [1.25]
+    """
+
+    def __init__(
+        self,
+        points: Any,
+        values: Any,
+        method: str = "linear",
+        bounds_error: bool = True,
+        fill_value: Any = np.nan,
+    ) -> None:
+        where = "RegularGridInterpolator"
+        self.values = _as_floats(where, "values", values)
+        if not isinstance(points, (list, tuple)):
+            raise ArgumentError(
+                f"{where}: points must be a sequence of vectors, got {short_repr(points)}"
+            )
+        self.grid = [_as_floats(where, "points", x) for x in points]
+        self.method = check_choice(where, "method", method, ("linear", "nearest"))
+        self.bounds_error = check_flag(where, "bounds_error", bounds_error)
+        self.fill_value = fill_value
+        if fill_value is not None:
+            as_real(where, "fill_value", fill_value)
+        sizes = tuple(np.size(x) for x in self.grid)
+        if np.shape(self.values)[: len(sizes)] != sizes or min(sizes, default=0) < 2:
+            raise ArgumentError(
+                f"{where}: values must have a number for each of two or more points along each "
+                f"axis, got {sizes} points and values of shape {np.shape(self.values)}"
+            )
+        for x in self.grid:
+            check_numbers(unwrap(x), functools.partial(_require_increasing, where=where))
+
+    def __call__(self, xi: Any, method: str | None = None) -> Any:
+        """Return the values at points xi of shape (..., number of axes)."""
+        where, count = "RegularGridInterpolator", len(self.grid)
+        method = check_choice(
+            where, "method", self.method if method is None else method, ("linear", "nearest")
+        )
+        if isinstance(xi, tuple) and xi:
+            along = [_as_floats(where, "xi", x) for x in xi]
+            xi = np.stack(np.broadcast_arrays(*along), axis=-1)
+        else:
+            xi = np.atleast_2d(_as_floats(where, "xi", xi))
+        if np.shape(xi)[-1] != count:
+            raise ArgumentError(f"{where}: xi must have shape (..., {count}), got {np.shape(xi)}")
+        corners: list[list[tuple[Any, Any]]] = []
+        outside: Any = False
+        for axis, x in enumerate(self.grid):
+            t, nodes = xi[..., axis], unwrap(x)
+            at = unwrap(t)
+            out = np.logical_or(np.less(at, nodes[0]), np.greater(at, nodes[-1]))
+            outside = np.logical_or(outside, out)
+            i = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, np.shape(nodes)[0] - 2)
+            low = _take(x, i)
+            share = (t - low) / (_take(x, i + 1) - low)
+            if method == "nearest":
+                upper = np.greater(unwrap(share), 0.5)
+                corners.append([(np.where(upper, i + 1, i), 1.0)])
+            else:
+                corners.append([(i, 1 - share), (i + 1, share)])
+        if self.bounds_error:
+            check_numbers(outside, _require_in_grid)
+        axes = (..., *[None] * (np.ndim(self.values) - count))
+        total: Any = 0.0
+        for corner in itertools.product(*corners):
+            weight: Any = np.ones(np.shape(outside))
+            for _, factor in corner:
+                weight = weight * factor
+            total = total + self.values[tuple(i for i, _ in corner)] * weight[axes]
+        if self.bounds_error or self.fill_value is None:
+            return total
+        return np.where(outside[axes], self.fill_value, total)
+
+
+def _require_in_grid(outside: Any) -> None:
+    if np.any(outside):
+        raise ArgumentError(
+            "RegularGridInterpolator: xi must be within the grid; pass bounds_error=False to go "
+            "beyond"
+        )
 
 
 def _ends(bc_type: Any, n: int) -> list[Any]:

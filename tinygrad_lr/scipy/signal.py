@@ -19,14 +19,10 @@ from ..core.primitive import is_complex, primitive
 from ..errors import ArgumentError, ShapeError
 from ..ops.signals import convolve_full
 from ..support.abstract_array import check_numbers
-from ..support.validation import as_input, check_choice, check_integer, check_number
-from .equivalents import as_real, equivalent, names_of
+from ..support.validation import as_input, check_choice, check_flag, check_integer, check_number
+from .equivalents import as_real, equivalent, names_of, zeros_of
 
 MODES = ("full", "same", "valid")
-
-
-def _zeros(shape: tuple[int, ...], like: Any) -> Any:
-    return np.zeros(shape, np.result_type(like))
 
 
 def _last(x: Any, axis: int) -> Any:
@@ -142,6 +138,55 @@ def correlate(in1: Any, in2: Any, mode: str = "full") -> Any:
     return convolve(in1, np.conj(turned) if is_complex(in2) else turned, mode)
 
 
+def _extended(where: str, in1: Any, in2: Any, mode: str, boundary: str, fillvalue: Any) -> Any:
+    """Return the convolution of two images, of in1 continued beyond its edges."""
+    in1, in2 = _operands(where, in1, in2, mode)
+    if np.ndim(in1) != 2:
+        raise ShapeError(f"{where}: in1 and in2 must be matrices, got shape {np.shape(in1)}")
+    check_choice(where, "boundary", boundary, ("fill", "wrap", "symm"))
+    if mode == "valid" or (boundary == "fill" and fillvalue == 0):
+        return convolve(in1, in2, mode)
+    pad = [(n - 1, n - 1) for n in np.shape(in2)]
+    extend: Any = np.pad
+    fill: dict[str, Any] = {"constant_values": fillvalue} if boundary == "fill" else {}
+    kind = {"fill": "constant", "symm": "symmetric", "wrap": "wrap"}[boundary]
+    full = convolve(extend(in1, pad, mode=kind, **fill), in2, "valid")
+    return _part(where, full, in1, in2, mode, (0, 1))
+
+
+@equivalent(scipy.signal.convolve2d)
+def convolve2d(
+    in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
+) -> Any:
+    """Return the convolution of two matrices, as `scipy.signal.convolve2d`; see `fftconvolve`.
+
+    `boundary` says what is beyond the edges of in1: "fill" (`fillvalue`), "wrap" or "symm".
+
+    >>> convolve2d(Value(np.ones((2, 2))), np.ones((1, 2)), boundary="wrap").round(9).tolist()
+    [[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]
+    """
+    return _extended("convolve2d", in1, in2, mode, boundary, fillvalue)
+
+
+@equivalent(scipy.signal.correlate2d)
+def correlate2d(
+    in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
+) -> Any:
+    """Return the correlation of two matrices, as `scipy.signal.correlate2d`; see `convolve2d`.
+
+    >>> correlate2d(Value([[1.0, 2.0, 3.0]]), np.array([[0.0, 1.0]]), mode="valid").tolist()
+    [[2.0, 3.0]]
+    """
+    in1, in2 = _operands("correlate2d", in1, in2, mode)
+    turned = in2[::-1, ::-1] if np.ndim(in2) == 2 else in2
+    turned = np.conj(turned) if is_complex(turned) else turned
+    if mode != "same":
+        return _extended("correlate2d", in1, turned, mode, boundary, fillvalue)
+    full = _extended("correlate2d", in1, turned, "full", boundary, fillvalue)
+    (m, n), (p, q) = np.shape(in1), np.shape(in2)
+    return full[p // 2 : p // 2 + m, q // 2 : q // 2 + n]
+
+
 # ---- recursive filters
 
 
@@ -238,11 +283,11 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
         raise ShapeError(f"lfilter: zi must have shape {tuple(expected)}, got {np.shape(zi)}")
     zi = _last(zi, axis)
     batch = np.shape(x)[:-1]
-    longer = np.concatenate([zi, _zeros((*batch, n), zi)], axis=-1)  # the state comes out as input
+    longer = np.concatenate([zi, zeros_of((*batch, n), zi)], axis=-1)  # the state leaves
     y = y + recursive_filter(a[:1], a, longer[..., :n])
     after = longer[..., n:][..., :size]
     for sign, coefficients, signal in ((1, b, x), (-1, a, y)):
-        padded = np.concatenate([_zeros((*batch, size), signal), signal], axis=-1)
+        padded = np.concatenate([zeros_of((*batch, size), signal), signal], axis=-1)
         weights = _state_weights(coefficients, size) / a[0]
         after = after + sign * np.matmul(padded[..., n:], weights)
     return _back(y, axis), _back(after, axis)
@@ -266,11 +311,58 @@ def lfilter_zi(b: Any, a: Any) -> Any:
     """
     b, a = _coefficients("lfilter_zi", b, a)
     size = max(np.size(a), np.size(b))
-    a, b = (np.concatenate([x, _zeros((size - np.size(x),), x)]) / a[0] for x in (a, b))
+    a, b = (np.concatenate([x, zeros_of((size - np.size(x),), x)]) / a[0] for x in (a, b))
     grown = b[1:] - a[1:] * b[0]
     first = np.sum(grown) / np.sum(a)
-    before = np.concatenate([_zeros((1,), grown), np.cumsum(grown)])
+    before = np.concatenate([zeros_of((1,), grown), np.cumsum(grown)])
     return (np.cumsum(a) * first - before)[:-1]
+
+
+@equivalent(scipy.signal.sosfilt)
+def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
+    """Return x filtered by one section of order two after the other, as `scipy.signal.sosfilt`.
+
+    `sos` has a row (b0, b1, b2, a0, a1, a2) for each. With `zi`, their states before x, return y
+    and the states after it.
+
+    >>> sosfilt(np.array([[1.0, 0.0, 0.0, 1.0, -0.5, 0.0]]), Value([1.0, 0.0])).tolist()
+    [1.0, 0.5]
+    """
+    sos = as_input("sosfilt", "sos", sos, allow_complex=True)
+    x = as_input("sosfilt", "x", x, allow_complex=True)
+    if np.ndim(sos) != 2 or np.shape(sos)[1] != 6:
+        raise ShapeError(f"sosfilt: sos must have shape (n, 6), got {np.shape(sos)}")
+    states = []
+    for i in range(np.shape(sos)[0]):
+        b, a = sos[i, :3], sos[i, 3:]
+        if zi is None:
+            x = lfilter(b, a, x, axis)
+        else:
+            x, state = lfilter(b, a, x, axis, zi=zi[i])
+            states.append(state)
+    return x if zi is None else (x, np.stack(states))
+
+
+@equivalent(scipy.signal.freqz)
+def freqz(b: Any, a: Any = 1, worN: Any = 512, whole: bool = False, fs: float = 2 * np.pi) -> Any:
+    """Return frequencies and a filter's response Σ b[k] e^(-iωk) / Σ a[k] e^(-iωk) at each.
+
+    As `scipy.signal.freqz`: `worN` is how many, from 0 to fs/2 (or fs if `whole`), or which.
+
+    >>> freqz(Value([0.5, 0.5]), worN=2)[1].round(6).tolist()
+    [(1+0j), (0.5-0.5j)]
+    """
+    b, a = _coefficients("freqz", b, a)
+    fs = check_number("freqz", "fs", fs, positive=True)
+    if np.ndim(worN) == 0:
+        count = check_integer("freqz", "worN", worN, low=1)
+        frequencies: Any = np.linspace(0, fs if whole else fs / 2, count, endpoint=False)
+    else:
+        frequencies = np.asarray(worN, float)
+    turns = np.exp(
+        -2j * np.pi / fs * frequencies[..., None] * np.arange(max(np.size(a), np.size(b)))
+    )
+    return frequencies, turns[..., : np.size(b)] @ b / (turns[..., : np.size(a)] @ a)
 
 
 @equivalent(scipy.signal.filtfilt)
@@ -394,13 +486,32 @@ def welch(
     >>> frequencies.tolist(), power.round(9).tolist()
     ([0.0, 0.25, 0.5], [0.0, 2.0, 0.0])
     """
-    where = "welch"
+    check_choice("welch", "average", average, ("mean",))
+    options = (fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis)
+    frequencies, (spectrum,), scales = _segments("welch", (x,), *options)
+    power = np.mean(np.real(spectrum) ** 2 + np.imag(spectrum) ** 2, axis=-2) * scales
+    return frequencies, _back(power, axis)
+
+
+def _segments(
+    where: str,
+    signals: Sequence[Any],
+    fs: float,
+    window: Any,
+    nperseg: int | None,
+    noverlap: int | None,
+    nfft: int | None,
+    detrend: Any,
+    return_onesided: bool,
+    scaling: str,
+    axis: int,
+) -> tuple[Any, list[Any], Any]:
+    """Return frequencies, the spectra of overlapping windows of each signal, factors of power."""
     check_choice(where, "return_onesided", return_onesided, (True,))
     check_choice(where, "scaling", scaling, ("density", "spectrum"))
-    check_choice(where, "average", average, ("mean",))
-    x = _last(as_real(where, "x", x), axis)
+    xs = [_last(as_real(where, "x", x), axis) for x in signals]
     fs = check_number(where, "fs", fs, positive=True)
-    n = np.shape(x)[-1]
+    n = min(np.shape(x)[-1] for x in xs)
     size = min(256, n) if nperseg is None else check_integer(where, "nperseg", nperseg, low=1)
     if not isinstance(window, (str, tuple)):
         size = np.size(window)
@@ -410,19 +521,197 @@ def welch(
     if overlap >= size:
         raise ArgumentError(f"{where}: noverlap must be below nperseg, {size}, got {overlap}")
     length = size if nfft is None else check_integer(where, "nfft", nfft, low=size)
-    named = isinstance(window, (str, tuple))
-    weights = scipy.signal.get_window(window, size) if named else np.asarray(window, float)
-    parts = np.lib.stride_tricks.sliding_window_view(x, size, axis=-1)[..., :: size - overlap, :]
-    if detrend is not False:
-        parts = _detrend(parts, type=detrend)
-    spectrum = np.fft.rfft(parts * weights, length, axis=-1)
+    weights = _weights(window, size)
+    spectra = []
+    for x in xs:
+        windows = np.lib.stride_tricks.sliding_window_view(x, size, axis=-1)
+        parts = windows[..., :: size - overlap, :]
+        if detrend is not False:
+            parts = _detrend(parts, type=detrend)
+        spectra.append(np.fft.rfft(parts * weights, length, axis=-1))
     total = fs * np.sum(weights**2) if scaling == "density" else np.sum(weights) ** 2
     double = np.full(length // 2 + 1, 2.0)  # the negative frequencies
     double[0] = 1.0
     if length % 2 == 0:
         double[-1] = 1.0
-    power = np.mean((np.real(spectrum) ** 2 + np.imag(spectrum) ** 2), axis=-2) * (double / total)
-    return np.fft.rfftfreq(length, 1 / fs), _back(power, axis)
+    return np.fft.rfftfreq(length, 1 / fs), spectra, double / total
+
+
+def _weights(window: Any, size: int) -> Any:
+    named = isinstance(window, (str, tuple))
+    return scipy.signal.get_window(window, size) if named else np.asarray(window, float)
+
+
+@equivalent(scipy.signal.csd)
+def csd(
+    x: Any,
+    y: Any,
+    fs: float = 1.0,
+    window: Any = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Any = "constant",
+    return_onesided: bool = True,
+    scaling: str = "density",
+    axis: int = -1,
+    average: str = "mean",
+) -> Any:
+    """Return frequencies and the cross power of x and y of equal length, as `scipy.signal.csd`.
+
+    It is the mean over windows of the spectrum of y times the conjugate of that of x; see `welch`.
+
+    >>> x = Value([0.0, 1.0, 0.0, -1.0])
+    >>> csd(x, x, window="boxcar", nperseg=4)[1].real.round(9).tolist()
+    [0.0, 2.0, 0.0]
+    """
+    check_choice("csd", "average", average, ("mean",))
+    if np.shape(x)[axis] != np.shape(y)[axis]:
+        raise ShapeError(f"csd: y must be as long as x, got shapes {np.shape(x)}, {np.shape(y)}")
+    options = (fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis)
+    frequencies, (one, other), scales = _segments("csd", (x, y), *options)
+    return frequencies, _back(np.mean(np.conj(one) * other, axis=-2) * scales, axis)
+
+
+@equivalent(scipy.signal.coherence)
+def coherence(
+    x: Any,
+    y: Any,
+    fs: float = 1.0,
+    window: Any = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Any = "constant",
+    axis: int = -1,
+) -> Any:
+    """Return frequencies and |csd(x, y)|² / (welch(x)·welch(y)), as `scipy.signal.coherence`."""
+    options = (fs, window, nperseg, noverlap, nfft, detrend)
+    frequencies, one = welch(x, *options, axis=axis)
+    other = welch(y, *options, axis=axis)[1]
+    return frequencies, np.abs(csd(x, y, *options, axis=axis)[1]) ** 2 / one / other
+
+
+@equivalent(scipy.signal.stft)
+def stft(
+    x: Any,
+    fs: float = 1.0,
+    window: Any = "hann",
+    nperseg: int = 256,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Any = False,
+    return_onesided: bool = True,
+    boundary: str | None = "zeros",
+    padded: bool = True,
+    axis: int = -1,
+    scaling: str = "spectrum",
+) -> Any:
+    """Return frequencies, times, and the spectrum of real x in a window about each time.
+
+    As `scipy.signal.stft`: `boundary` is "zeros", before and after x, or None; with `padded`, zeros
+    fill the last window. The times are the last axis.
+
+    >>> frequencies, times, spectrum = stft(Value(np.ones(4)), window="boxcar", nperseg=2)
+    >>> np.abs(spectrum[0]).tolist()
+    [0.5, 1.0, 1.0, 1.0, 0.5]
+    """
+    where = "stft"
+    check_choice(where, "boundary", boundary, ("zeros", None))
+    check_choice(where, "scaling", scaling, ("spectrum", "psd"))
+    x = _last(as_real(where, "x", x), axis)
+    size = check_integer(where, "nperseg", nperseg, low=1)
+    size = min(size, np.shape(x)[-1]) if isinstance(window, (str, tuple)) else np.size(window)
+    overlap = size // 2 if noverlap is None else check_integer(where, "noverlap", noverlap)
+    step = size - overlap
+    edge = size // 2 if boundary else 0
+    n = np.shape(x)[-1] + 2 * edge
+    more = (-(n - size) % step) % size if check_flag(where, "padded", padded) and step > 0 else 0
+    x = np.pad(x, [(0, 0)] * (np.ndim(x) - 1) + [(edge, edge + more)])
+    options = (fs, window, size, overlap, nfft, detrend, return_onesided, "spectrum", -1)
+    frequencies, (spectrum,), _ = _segments(where, (x,), *options)
+    weights = _weights(window, size)
+    total = np.sum(weights) if scaling == "spectrum" else np.sqrt(fs * np.sum(weights**2))
+    times = (np.arange(np.shape(spectrum)[-2]) * step + (0 if boundary else size / 2)) / fs
+    moved = np.moveaxis(spectrum / total, -1, axis - 1 if axis < 0 else axis)
+    return frequencies, times, moved
+
+
+@equivalent(scipy.signal.istft)
+def istft(
+    Zxx: Any,
+    fs: float = 1.0,
+    window: Any = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    input_onesided: bool = True,
+    boundary: bool = True,
+    time_axis: int = -1,
+    freq_axis: int = -2,
+    scaling: str = "spectrum",
+) -> Any:
+    """Return times and the real signal whose `stft` is closest to Zxx, as `scipy.signal.istft`.
+
+    >>> x = np.sin(np.arange(12.0))
+    >>> istft(Value(stft(x, nperseg=4)[2]), nperseg=4)[1].round(9).tolist() == x.round(9).tolist()
+    True
+    """
+    where = "istft"
+    check_choice(where, "input_onesided", input_onesided, (True,))
+    check_choice(where, "scaling", scaling, ("spectrum", "psd"))
+    Zxx = as_input(where, "Zxx", Zxx, allow_complex=True)
+    Zxx = np.moveaxis(Zxx, (time_axis, freq_axis), (-2, -1))
+    count, bins = np.shape(Zxx)[-2:]
+    size = 2 * (bins - 1) if nperseg is None else check_integer(where, "nperseg", nperseg, low=1)
+    overlap = size // 2 if noverlap is None else check_integer(where, "noverlap", noverlap)
+    if not 0 <= overlap < size:
+        raise ArgumentError(f"{where}: noverlap must be below nperseg, {size}, got {overlap}")
+    length = size if nfft is None and size // 2 + 1 == bins else nfft or 2 * (bins - 1)
+    weights, step = _weights(window, size), size - overlap
+    total = np.sum(weights) if scaling == "spectrum" else np.sqrt(fs * np.sum(weights**2))
+    parts = np.fft.irfft(Zxx, length, axis=-1)[..., :size] * (weights * total)
+    signal = _overlap(parts, step)
+    norm = _overlap(np.broadcast_to(weights**2, (count, size)), step)
+    edge = size // 2 if boundary else 0
+    signal, norm = (x[..., edge : np.shape(x)[-1] - edge] for x in (signal, norm))
+    signal = signal / np.where(norm > 1e-10, norm, 1.0)
+    return np.arange(np.shape(signal)[0]) / fs, signal  # SciPy's times, those of one signal
+
+
+def _overlap(parts: Any, step: int) -> Any:
+    """Add up windows that begin `step` entries after each other."""
+    *batch, count, size = np.shape(parts)
+    blocks = -(-size // step)
+    widths = [(0, 0)] * len(batch)
+    parts = np.pad(parts, [*widths, (0, 0), (0, blocks * step - size)])
+    parts = np.reshape(parts, (*batch, count, blocks, step))
+    rows = [np.pad(parts[..., k, :], [*widths, (k, blocks - 1 - k), (0, 0)]) for k in range(blocks)]
+    whole = np.reshape(sum(rows[1:], rows[0]), (*batch, (count + blocks - 1) * step))
+    return whole[..., : (count - 1) * step + size]
+
+
+@equivalent(scipy.signal.resample)
+def resample(x: Any, num: int, t: Any = None, axis: int = 0) -> Any:
+    """Return x at `num` points instead, by its Fourier transform, as `scipy.signal.resample`.
+
+    >>> resample(Value([1.0, 0.0, -1.0, 0.0]), 2).round(9).tolist()
+    [1.0, -1.0]
+    """
+    x = _last(as_real("resample", "x", x), axis)
+    num, n = check_integer("resample", "num", num, low=1), np.shape(x)[-1]
+    spectrum = np.fft.rfft(x)
+    size = min(num, n)
+    kept = spectrum[..., : size // 2 + 1]
+    if size % 2 == 0 and num != n:  # the entry in the middle stands for one frequency or for two
+        factors = np.ones(size // 2 + 1)
+        factors[-1] = 2.0 if num < n else 0.5
+        kept = kept * factors
+    out = _back(np.fft.irfft(kept, num) * (num / n), axis)
+    if t is None:
+        return out
+    t = np.asarray(t, float)
+    return out, np.arange(num) * (t[1] - t[0]) * n / num + t[0]
 
 
 @equivalent(scipy.signal.periodogram)

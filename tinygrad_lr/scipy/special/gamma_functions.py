@@ -7,6 +7,7 @@ from ...core.primitive import NUMPY_IMPLS, implements, is_complex, primitive
 from ...errors import DtypeError
 from ...ops.activation import sigmoid
 from ...support.validation import check_integer
+from ..equivalents import equivalent
 
 ONE = [((2, 3),), ((),), ((0,),)]
 TWO = [((2, 3), (3,)), ((), ())]
@@ -427,3 +428,40 @@ for _ufunc, _function in (
     (sc.log1p, np.log1p),
 ):
     NUMPY_IMPLS[_ufunc] = NUMPY_IMPLS[_function]
+
+
+@implements()
+@equivalent(sc.comb)
+def comb(N, k):
+    """The number of ways to choose k of N, as `scipy.special.comb`; 0 unless 0 <= k <= N.
+
+    >>> comb(Value(5.0), 2).item()
+    10.0
+    """
+    inside = np.logical_and(np.less_equal(k, N), np.greater_equal(k, 0))
+    return np.where(inside, binom(np.where(inside, N, 1.0), np.where(inside, k, 0.0)), 0.0)
+
+
+@implements()
+@equivalent(sc.perm)
+def perm(N, k):
+    """The number of ordered choices of k of N, as `scipy.special.perm`; 0 unless 0 <= k <= N.
+
+    >>> perm(Value(5.0), 2).item()
+    20.0
+    """
+    inside = np.logical_and(np.less_equal(k, N), np.greater_equal(k, 0))
+    N, k = np.where(inside, N, 1.0), np.where(inside, k, 0.0)
+    return np.where(inside, poch(N - k + 1, k), 0.0)
+
+
+@implements()
+@equivalent(sc.factorial)
+def factorial(n):
+    """n! = Γ(n + 1), as `scipy.special.factorial`; 0 below 0.
+
+    >>> factorial(Value([3.0, -1.0])).tolist()
+    [6.0, 0.0]
+    """
+    inside = np.greater_equal(n, 0)
+    return np.where(inside, gamma(np.where(inside, n, 0.0) + 1), 0.0)

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import scipy.special as sc
 
-from ...core.primitive import NUMPY_IMPLS, is_complex, primitive
+from ...core.primitive import NUMPY_IMPLS, implements, is_complex, primitive
 from ...ops.error_function import SLOPE, erf, erfc, normal_cdf, normal_pdf
+from ..equivalents import as_complex
 
 ONE = [((2, 3),), ((),), ((0,),)]
 INSIDE = (-0.9, 0.9)
@@ -206,6 +207,64 @@ def complex_erfc(x):
 
 complex_erf.vjp(x=lambda g, out, x: g * (SLOPE * np.exp(-x * x)))
 complex_erfc.vjp(x=lambda g, out, x: g * (-SLOPE * np.exp(-x * x)))
+
+
+@primitive(sc.wofz, latex=r"w\left(<z>\right)", examples=ONE, whole=True, takes_complex=True)
+def wofz(z):
+    """The Faddeeva function w(z) = e^(-z²)·erfc(-iz): complex, also of real z.
+
+    >>> complex(wofz(Value(0.0)).data)
+    (1+0j)
+    """
+    return as_complex(sc.wofz(z), z)
+
+
+wofz.vjp(z=lambda g, out, z: g * (1j * SLOPE - 2 * z * out))
+
+
+@primitive(
+    kind="elementwise",
+    latex=r"V\left(<x>, <sigma>, <gamma>\right)",
+    domain={"sigma": (0.5, 2.0), "gamma": (0.5, 2.0)},
+    examples=[((2, 3), (3,), ()), ((), (), ())],
+    whole=True,
+)
+def voigt_of(x, sigma, gamma):
+    """Voigt's profile: the density of a normal and a Cauchy number added, for σ > 0.
+
+    V = Re w(z)/(σ√(2π)) with z = (x + iγ)/(σ√2), so ∂V/∂x = Re w'/(2σ²√π) and
+    ∂V/∂γ = -Im w'/(2σ²√π). V solves the heat equation ∂V/∂σ = σ ∂²V/∂x².
+
+    >>> round(float(voigt_of(Value(0.0), 1.0, 0.0).data), 6)
+    0.398942
+    """
+    return sc.voigt_profile(x, sigma, gamma)
+
+
+def _voigt_slopes(x, sigma, gamma):
+    z = (x + 1j * gamma) / (sigma * math.sqrt(2))
+    w = wofz(z)
+    first = 1j * SLOPE - 2 * z * w
+    second = -2 * w - 2 * z * first
+    return first / (2 * sigma**2 * math.sqrt(math.pi)), second / (
+        2 * sigma**3 * math.sqrt(2 * math.pi)
+    )
+
+
+voigt_of.vjp(
+    x=lambda g, out, x, sigma, gamma: g * np.real(_voigt_slopes(x, sigma, gamma)[0]),
+    sigma=lambda g, out, x, sigma, gamma: g * sigma * np.real(_voigt_slopes(x, sigma, gamma)[1]),
+    gamma=lambda g, out, x, sigma, gamma: g * -np.imag(_voigt_slopes(x, sigma, gamma)[0]),
+)
+
+
+@implements(sc.voigt_profile)
+def voigt_profile(x, sigma, gamma):
+    """Voigt's profile of a spectral line, as `scipy.special.voigt_profile`; see `voigt_of`.
+
+    Derivatives are those for σ > 0.
+    """
+    return voigt_of(x, sigma, gamma)
 
 
 FAR = 40.0

@@ -1,11 +1,13 @@
 """Python functions of scipy.special, which take no Values, with the same arguments."""
 
 import numpy as np
+import scipy.special
 
 from ...core.node import unwrap
 from ...core.primitive import primitive
 from ...ops import activation
 from ...support.indexing import shift_axis
+from ..equivalents import equivalent
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
@@ -76,6 +78,7 @@ weighted_logsumexp.jvp(
 )
 
 
+@equivalent(scipy.special.logsumexp)
 def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
     """ln Σ b·e^a along the axis, or over all entries, as `scipy.special.logsumexp`.
 
@@ -95,11 +98,13 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
     return (out, sign) if return_sign else np.where(sign < 0, np.nan, out)
 
 
+@equivalent(scipy.special.softmax)
 def softmax(x, axis=None):
     """e^x / Σ e^x along the axis, or over all entries, as `scipy.special.softmax`."""
     return activation.softmax(x, axis=axis)
 
 
+@equivalent(scipy.special.log_softmax)
 def log_softmax(x, axis=None):
     """The logarithm of `softmax`, as `scipy.special.log_softmax`."""
     return activation.log_softmax(x, axis=axis)
