@@ -27,6 +27,13 @@ def apply_mask(x, mask, entry):
     return np.where(mask[entry], x, 0.0)
 
 
+def are_apart(length, size, stride, dilation):
+    """Return True if no entry is in two windows, and True if each is in one."""
+    apart = set(dilation) <= {1} and all(k <= s for k, s in zip(size, stride, strict=True))
+    full = all(k == s and not n % s for n, k, s in zip(length, size, stride, strict=True))
+    return apart, apart and full
+
+
 @primitive(
     latex=r"\operatorname{windowsum}\left(<x>\right)",
     kind="linear",
@@ -71,9 +78,14 @@ def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
     array([1., 2., 1.])
     """
     counts = x.shape[-len(size) :]
-    out = np.zeros_like(x, shape=x.shape[: -len(size)] + tuple(length))
+    apart, full = are_apart(length, size, stride, dilation)
+    make = np.empty_like if full else np.zeros_like
+    out = make(x, shape=x.shape[: -len(size)] + tuple(length))
     for entry, place in window_entries(size, stride, dilation, counts):
-        out[(..., *place)] += apply_mask(x, mask, entry)
+        if apart:
+            out[(..., *place)] = apply_mask(x, mask, entry)
+        else:
+            out[(..., *place)] += apply_mask(x, mask, entry)
     return out
 
 
@@ -134,9 +146,12 @@ def _largest(x, out, geometry):
     if isinstance(unknown, AbstractArray) or unknown.any():
         largest = largest | (inside != inside)  # noqa: PLR0124
     first, *others = np.ndindex(geometry["size"])
-    several = largest[first].astype(np.int32)
+    short = len(others) < 255 and not isinstance(largest, AbstractArray)
+    several = largest[first].astype(np.uint8 if short else np.int32)
     for entry in others:
         several += largest[entry]
+    if short and several.max(initial=1) == 1:
+        return largest, 1.0
     return largest, several.astype(out.dtype)
 
 
