@@ -15,31 +15,23 @@ The arguments are the entries of a table of 64-bit numbers, in the order of `COR
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...support.abstract_array import Array
-from ..ir.stages import Stages
-from .engine import NativeCode
 from .executable import address_of
 from .loops import emit_loop
+from .table_functions import TableFunction, load_function
 from .vectors import (
     INDEX,
     constant_vector,
-    element_at,
-    lanes,
     load_scalar,
-    load_vector,
     multiply_add,
     splat,
     store_vector,
     sum_lanes,
-    vector_bytes,
     vector_registers,
 )
 
@@ -67,52 +59,13 @@ def taps_at_once() -> int:
     return 6 if vector_registers() == PLENTY else 2
 
 
-class Function:
-    """A function of a module, being emitted, and its arguments by name."""
-
-    def __init__(self, module: Any, name: str, names: Sequence[str], dtype: str) -> None:
-        self.dtype, self.width = dtype, lanes(dtype)
-        pointer = ir.PointerType()
-        kind = ir.FunctionType(INDEX, [pointer, pointer, INDEX, INDEX])
-        function = ir.Function(module, kind, name)
-        self.builder = ir.IRBuilder(function.append_basic_block("entry"))
-        self.given: dict[str, Any] = {}
-        for place, argument in enumerate(names):
-            number = self.number_in(function.args[0], INDEX(place))
-            is_pointer = place < POINTERS
-            self.given[argument] = self.builder.inttoptr(number, pointer) if is_pointer else number
-
-    def number_in(self, table: Any, place: Any) -> Any:
-        """Return an entry of a table of 64-bit numbers."""
-        at = self.builder.gep(table, [place], source_etype=INDEX)
-        return self.builder.load(at, typ=INDEX, align=8)
-
-    def move(self, pointer: Any, *offsets: Any) -> Any:
-        """Return a pointer moved by entries."""
-        for offset in offsets:
-            pointer = element_at(self.builder, pointer, offset, self.dtype)
-        return pointer
-
-    def mask_of(self, count: Any) -> Any:
-        """Return the mask of the first `count` lanes, an i64 that may be below 0 or too large."""
-        numbers = ir.Constant(ir.VectorType(INDEX, self.width), list(range(self.width)))
-        return self.builder.icmp_signed("<", numbers, splat(self.builder, count, self.width))
-
-    def load(self, pointer: Any, mask: Any = None) -> Any:
-        """Load a vector."""
-        return load_vector(self.builder, pointer, mask, self.dtype)
-
-    def zeros(self, count: int) -> list[Any]:
-        """Return accumulators."""
-        return [constant_vector(0.0, self.dtype)] * count
-
-
 def emit_correlate(module: Any, dtype: str) -> None:
     """Emit `correlate`."""
-    function = Function(module, "correlate", CORRELATE, dtype)
+    function = TableFunction(module, "correlate", CORRELATE, POINTERS, dtype)
     builder, given, width = function.builder, function.given, function.width
     adds = builder.icmp_signed("!=", given["adds"], INDEX(0))
     every = splat(builder, adds, width)
+    zero = constant_vector(0.0, dtype)
 
     def tile(weight: Any, x: Any, out: Any, rows: int, masks: Sequence[Any]) -> None:
         """Emit the sums of a strip's channels, for the vectors of a run that begin at x."""
@@ -132,7 +85,7 @@ def emit_correlate(module: Any, dtype: str) -> None:
                     new.append(multiply_add(builder, number, vector, sums[len(new)]))
             return new
 
-        none = function.zeros(rows * len(masks))
+        none = [zero] * (rows * len(masks))
         sums = emit_loop(builder, 0, given["tap_count"], 1, turn, none)
         for row in range(rows):
             line = function.move(out, builder.mul(INDEX(row), given["plane"]))
@@ -184,7 +137,7 @@ def emit_correlate(module: Any, dtype: str) -> None:
 
 def emit_kernels(module: Any, dtype: str) -> None:
     """Emit `kernels`."""
-    function = Function(module, "kernels", KERNELS, dtype)
+    function = TableFunction(module, "kernels", KERNELS, POINTERS, dtype)
     builder, given, width = function.builder, function.given, function.width
     taps, last = taps_at_once(), builder.sub(given["channels"], INDEX(1))
     whole = builder.mul(builder.sdiv(given["length"], INDEX(width)), INDEX(width))
@@ -217,7 +170,7 @@ def emit_kernels(module: Any, dtype: str) -> None:
             end: Any = lambda column, *sums: turn(column, *sums, mask=mask)
             return emit_loop(builder, whole, given["length"], width, end, sums)
 
-        none = function.zeros(NARROW * taps)
+        none = [constant_vector(0.0, dtype)] * (NARROW * taps)
         sums = emit_loop(builder, given["first_run"], given["last_run"], 1, run, none)
         for row in range(NARROW):
             line = builder.mul(builder.add(first_row, INDEX(row)), given["tap_count"])
@@ -234,21 +187,6 @@ def emit_kernels(module: Any, dtype: str) -> None:
     builder.ret(INDEX(0))
 
 
-def write_module(name: str, dtype: str) -> str:
-    """Return the text of the module with one of the functions."""
-    module = ir.Module(name)
-    {"correlate": emit_correlate, "kernels": emit_kernels}[name](module, dtype)
-    wide = ' "prefer-vector-width"="512"' if vector_bytes() == 64 else ""
-    return re.sub(r"(?m)^(define .*\))", rf"\1{wide}", str(module))
-
-
-@functools.cache
-def load_function(name: str, dtype: str) -> NativeCode:
-    """Return the machine code of a function: that of the cache, or compiled now."""
-    key = f"windows {name} {dtype}"
-    return NativeCode(key, lambda: write_module(name, dtype), name, Stages())
-
-
 # ---- as operations call them
 
 
@@ -257,9 +195,11 @@ RUN_ENTRIES = 1 << 14  # added to a kernel's sums at a time, which bounds the ro
 
 
 def call(name: str, arrays: Sequence[Array], numbers: Sequence[int]) -> None:
-    """Call a function with the table of its arguments."""
+    """Call a function with its arguments."""
+    emit = {"correlate": emit_correlate, "kernels": emit_kernels}[name]
+    run = load_function(name, arrays[0].dtype.name, emit)
     table = np.array([*map(address_of, arrays), *numbers], np.int64)
-    load_function(name, arrays[0].dtype.name).function(address_of(table), 0, 0, 0)
+    run(address_of(table), 0, 0, 0)
 
 
 def correlate(
