@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from operands import quick
 import tinygrad_lr as tg
 from tinygrad_lr import Value, ops
 from tinygrad_lr.errors import ArgumentError, ShapeError
-from tinygrad_lr.ops.windows import convolution
+from tinygrad_lr.ops.windows import convolution, unrolled
 from tinygrad_lr.support import machine_code
 
 numbers = np.random.default_rng(0).normal
@@ -341,3 +343,31 @@ def test_the_most_that_is_allowed_is_accepted():
     assert ops.conv1d(SIGNAL, np.ones((1, 4, 3)), dilation=2).shape == (1, 1, 1)
     assert ops.conv1d(SIGNAL, np.ones((4, 1, 1)), groups=4).shape == (1, 4, 5)
     assert ops.adaptive_avg_pool1d(SIGNAL, 1).shape == (1, 4, 1)
+
+
+FRESH = """
+import numpy as np, tinygrad_lr as tg
+x, weight = np.ones((20, 4, 16, 16), "f4"), np.ones((16, 4, 3, 3), "f4")
+f = tg.compile(lambda x, weight, s: np.sum(tg.ops.conv2d(x, weight)) * s)
+print(float(f(x, weight, 2.0)))
+g = tg.compile(lambda s: np.sum(tg.ops.conv2d(x, weight)) * s)
+print(float(g(2.0)))
+"""
+
+
+def test_a_trace_may_be_the_first_to_load_machine_code():
+    pytest.importorskip("llvmlite")
+    run = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, check=True)
+    assert list(map(float, run.stdout.split())) == [20 * 16 * 14 * 14 * 36 * 2.0] * 2
+
+
+def test_a_compiled_program_calls_machine_code_for_large_convolutions(monkeypatch):
+    monkeypatch.setattr(unrolled, "MAX_COPIED", 0)
+    x, weight = numbers(size=(5, 2, 6, 7)), numbers(size=(3, 2, 2, 3))
+    slopes = lambda x, w: tg.grad(lambda x, w: np.sum(ops.conv2d(x, w) ** 3), argnums=(0, 1))(x, w)
+    monkeypatch.setattr(machine_code, "MIN_WORK", 0)
+    compiled = tg.compile(slopes, backend="llvm")
+    found = compiled(x, weight)
+    assert str(compiled.explain()).count("convolution.cross_correlation") == 3
+    for ours, theirs in zip(found, slopes(x, weight), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
