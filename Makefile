@@ -44,12 +44,8 @@ types: $(dev) ## Check types
 docs: $(dev) ## Run the code in the README, docs/ and docstrings
 	$(PYTHON) -m pytest tests/test_documentation.py tests/test_lesson_chapters.py tinygrad_lr
 
-bench: $(bench) ## Measure speed against other libraries (15 minutes, installs the bench extra)
-	$(PYTHON) benchmarks/eager.py
-	$(PYTHON) benchmarks/layers.py
-	$(PYTHON) benchmarks/numerics.py
-	$(PYTHON) benchmarks/compiled.py
-	$(PYTHON) benchmarks/training.py
+bench: $(bench) ## Measure speed against other libraries (half an hour, installs the bench extra)
+	$(PYTHON) benchmarks/all.py
 
 # .venv/.dev and .venv/.bench record which extra is installed; a new pyproject.toml installs again.
 .venv/.%: pyproject.toml

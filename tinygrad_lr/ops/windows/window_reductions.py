@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ...core.primitive import primitive
+from ...core.primitive import primitive, where_true
 from ...support.abstract_array import AbstractArray
-from ..activation import INTEGERS
 from . import unrolled
 from .geometry import sliding_windows
 from .sliding import window_counts, window_entries
@@ -16,15 +15,8 @@ PLANE = {"size": (2, 2), "stride": (2, 1), "dilation": (1, 2)}
 
 
 def apply_mask(x, mask, entry):
-    """The entries of x where the mask of that place in a window holds, else 0.
-
-    On the bits of x, as in the rule of relu: 0 for inf and nan too, and no branch to guess.
-    """
-    if mask is None:
-        return x
-    if x.dtype.char in INTEGERS and not isinstance(x, AbstractArray):
-        return (x.view(INTEGERS[x.dtype.char]) * mask[entry]).view(x.dtype)
-    return np.where(mask[entry], x, 0.0)
+    """The entries of x where the mask of that place in a window holds, else 0."""
+    return x if mask is None else where_true(mask[entry], x)
 
 
 def are_apart(length, size, stride, dilation):
