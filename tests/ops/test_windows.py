@@ -84,7 +84,7 @@ def small_work_in_machine_code(taps=512, entries=1 << 14):
         patch.setattr(kernels, "RUN_ENTRIES", entries)
         called = []
         call = kernels.call
-        patch.setattr(kernels, "call", lambda name, *rest: (called.append(name), call(name, *rest)))
+        patch.setattr(kernels, "call", lambda name, calls: (called.append(name), call(name, calls)))
         yield called
 
 
@@ -131,6 +131,24 @@ def test_machine_code_multiplies_windows_as_numpy_does(
         assert found.dtype == dtype
         bound = np.finfo(dtype).eps * 8 * max(1, np.sqrt(found.size)) * max(1, abs(right).max())
         np.testing.assert_allclose(found, right, atol=bound)
+
+
+@pytest.mark.parametrize(("out", "batch"), [(5, 3), (16, 20), (33, 7)])
+def test_threads_change_no_bit(monkeypatch, out, batch):
+    kernels = pytest.importorskip("tinygrad_lr.compiler.llvm.window_kernels")
+    steps = {"stride": (1, 1), "padding": ((1, 1), (1, 0)), "dilation": (1, 1)}
+    x, weight = numbers(size=(batch, 3, 9, 10)), numbers(size=(out, 3, 3, 2))
+    g = numbers(size=(batch, out, 9, 10))
+    found = []
+    with small_work_in_machine_code():
+        for count in (1, 2, 3):
+            monkeypatch.setattr(kernels.THREADS, "count", count)
+            monkeypatch.setattr(kernels, "MIN_THREADED_WORK", 0)
+            parts = ops.cross_correlation(x, weight, **steps)
+            back = ops.cross_correlation_transposed(g, weight, length=(9, 10), **steps)
+            own = ops.cross_correlation_kernel(x, g, size=(3, 2), **steps)
+            found.append([parts.tobytes(), back.tobytes(), own.tobytes()])
+    assert found[0] == found[1] == found[2]
 
 
 def test_an_infinite_entry_reaches_only_the_windows_that_hold_it():

@@ -15,6 +15,7 @@ The arguments are the entries of a table of 64-bit numbers, in the order of `COR
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from ...support.abstract_array import Array
 from .executable import address_of
 from .loops import emit_loop
 from .table_functions import TableFunction, load_function
+from .threads import THREADS, run_together
 from .vectors import (
     INDEX,
     constant_vector,
@@ -194,12 +196,26 @@ MAX_TAPS = 512  # of one call: their products stay in the cache until the next s
 RUN_ENTRIES = 1 << 14  # added to a kernel's sums at a time, which bounds the rounding
 
 
-def call(name: str, arrays: Sequence[Array], numbers: Sequence[int]) -> None:
-    """Call a function with its arguments."""
+MIN_THREADED_WORK = 1 << 24  # multiplications; half of them take some ten times a handover
+
+
+def call(name: str, calls: Sequence[tuple[Sequence[Array], Sequence[int]]]) -> None:
+    """Call a function with arguments that parts of the work have, each part in its own thread."""
     emit = {"correlate": emit_correlate, "kernels": emit_kernels}[name]
-    run = load_function(name, arrays[0].dtype.name, emit)
-    table = np.array([*map(address_of, arrays), *numbers], np.int64)
-    run(address_of(table), 0, 0, 0)
+    run = load_function(name, calls[0][0][0].dtype.name, emit)
+    tables = [np.array([*map(address_of, arrays), *rest], np.int64) for arrays, rest in calls]
+    addresses = [address_of(table) for table in tables]
+    if len(calls) == 1:
+        run(addresses[0], 0, 0, 0)
+    else:
+        run_together(len(calls), lambda part: run(addresses[part], 0, 0, 0))
+
+
+def split(count: int, work: int) -> list[slice]:
+    """Return parts of a number of things to do: one for each thread, if there is enough work."""
+    threads = min(THREADS.count, count) if work >= MIN_THREADED_WORK else 1
+    ends = [count * part // threads for part in range(threads + 1)]
+    return [slice(*pair) for pair in itertools.pairwise(ends)]
 
 
 def correlate(
@@ -220,12 +236,16 @@ def correlate(
     for first in range(0, len(taps), MAX_TAPS):
         part = slice(first, first + MAX_TAPS)
         count = len(taps[part])
-        split = wide * WIDE
-        wides = padded[:split, part].reshape(wide, WIDE, count).transpose(0, 2, 1)
-        narrows = padded[split:, part].reshape(narrow, NARROW, count).transpose(0, 2, 1)
+        wide_rows = wide * WIDE
+        wides = padded[:wide_rows, part].reshape(wide, WIDE, count).transpose(0, 2, 1)
+        narrows = padded[wide_rows:, part].reshape(narrow, NARROW, count).transpose(0, 2, 1)
         strips = np.concatenate([wides.reshape(-1), narrows.reshape(-1)])
-        numbers = (count, len(sources), length, plane, wide, narrow, first > 0)
-        call("correlate", (x, strips, out, taps[part], sources, targets), numbers)
+        calls = []
+        for own in split(len(sources), total * count * plane):
+            runs = sources[own], targets[own]
+            numbers = (count, len(runs[0]), length, plane, wide, narrow, first > 0)
+            calls.append(((x, strips, out, taps[part], *runs), numbers))
+        call("correlate", calls)
     return out[:channels]
 
 
@@ -239,6 +259,11 @@ def kernels(x: Array, g: Array, taps: Array, sources: Array, targets: Array, len
     step = max(1, RUN_ENTRIES // length)
     for first in range(0, len(sources), step):
         last = min(first + step, len(sources))
-        numbers = (len(padded), first, last, length, plane, channels, strips)
-        call("kernels", (x, g, out, padded, sources, targets), numbers)
+        calls = []
+        for own in split(strips, len(padded) * out.shape[0] * (last - first) * length):
+            row = own.start * NARROW
+            count = own.stop - own.start
+            numbers = (len(padded), first, last, length, plane, channels - row, count)
+            calls.append(((x, g[row:], out[row:], padded, sources, targets), numbers))
+        call("kernels", calls)
     return out[:channels, : len(taps)]
