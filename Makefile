@@ -47,12 +47,8 @@ docs: $(dev) ## Run the code in the README, docs/ and docstrings
 notebooks: $(dev) ## Run the chapters of the lesson and write them as notebooks beside the text
 	$(PYTHON) -m jupytext --to ipynb --execute docs/lesson/[0-9]*.md
 
-bench: $(bench) ## Measure speed against other libraries (15 minutes, installs the bench extra)
-	$(PYTHON) benchmarks/eager.py
-	$(PYTHON) benchmarks/layers.py
-	$(PYTHON) benchmarks/numerics.py
-	$(PYTHON) benchmarks/compiled.py
-	$(PYTHON) benchmarks/training.py
+bench: $(bench) ## Measure speed against other libraries (half an hour, installs the bench extra)
+	$(PYTHON) benchmarks/all.py
 
 # .venv/.dev and .venv/.bench record which extra is installed; a new pyproject.toml installs again.
 .venv/.%: pyproject.toml

@@ -110,6 +110,7 @@ def main() -> None:
     restart_with_one_thread()
     sys.path.insert(0, str(ROOT))
     tg, torch = importlib.import_module(OURS), importlib.import_module("torch")
+    tg.set_threads(1)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rows: dict[str, dict[str, float]] = {}

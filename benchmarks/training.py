@@ -1,12 +1,15 @@
 """Training as programs do it, beside JAX and scikit-learn: Adam in a loop, `fit`, long programs.
 
-    python benchmarks/training.py             # two minutes
+    python benchmarks/training.py             # four minutes
     python benchmarks/training.py --quick     # rough
 
 - a step of Adam of two networks, float32, by our loop and by JAX's scan: an embedding of three
   letters with 200 tanh and 27 classes, and an LSTM 16-64 on 16 steps of 32 rows;
 - `fit` on scikit-learn's digits, 20 epochs of 57 batches: eager, compiled with an empty cache and
   with the cache left behind, and scikit-learn's MLPClassifier, each in a new process;
+- steps of SGD of six models that no other benchmark has (`models.py`): an attention block, batch
+  normalisation, 50 residual layers, a loss of a second derivative, an unrolled Runge-Kutta method,
+  odd sizes; eager, compiled, by JAX's jit and by PyTorch;
 - the first call of programs of 1000 to 8000 operations, and of the gradient of a recurrence of
   1000 steps in Python: the time of a processor, and its growth.
 
@@ -27,7 +30,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from eager import ROOT, describe_machine, is_installed, restart_with_one_thread, time_steps
+from eager import (
+    ROOT,
+    check_agreement,
+    describe_machine,
+    format_table,
+    is_installed,
+    restart_with_one_thread,
+    time_steps,
+)
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -175,6 +186,24 @@ def compare_steps(make: Callable[[], Any], rounds: int, seconds: float) -> dict[
     return {peer: time / STEPS for peer, time in time_steps(runs, rounds, seconds).items()}
 
 
+def compare_models(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Return µs per step of each model and library; they must agree on the losses."""
+    import models
+
+    makers = {
+        "tinygrad_lr": lambda model: models.make_ours(model, False),
+        "compiled": lambda model: models.make_ours(model, True),
+        **({"JAX jit": models.make_jax} if is_installed("jax") else {}),
+        **({"PyTorch": models.make_torch} if is_installed("torch") else {}),
+    }
+    rows = {}
+    for name, make in models.MODELS.items():
+        steps = {peer: maker(make(np.random.default_rng(0))) for peer, maker in makers.items()}
+        check_agreement(name, steps, 1e-3)
+        rows[name] = time_steps(steps, rounds, seconds)
+    return rows
+
+
 # ---- fit
 
 
@@ -268,6 +297,8 @@ def measure(rounds: int, seconds: float) -> None:
         if SCAN in found:
             cells.append(f"{found[SCAN]:.3g} ({found[SCAN] / found[OURS]:.2f}×)")
         print(f"| {name} | {' | '.join(cells)} |")
+    models = compare_models(rounds, seconds)
+    print("\n" + format_table([*next(iter(models.values()))], models))
     if is_installed("sklearn"):
         print("\n| fit, digits, 20 epochs of 57 steps | s | of a processor |")
         print("| --- | ---: | ---: |")

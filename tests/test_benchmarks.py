@@ -82,6 +82,26 @@ def test_the_numerical_programs_agree_with_all_that_are_installed():
     assert len(rows) == 16 and "Kalman filter, 1000 steps" in run.stdout
 
 
+def test_derivatives_agree_with_all_that_are_installed():
+    command = [sys.executable, str(ROOT / "benchmarks" / "derivatives.py"), "--quick"]
+    run = subprocess.run(
+        command, capture_output=True, check=False, encoding="utf-8", timeout=240, env=UTF8
+    )
+    assert run.returncode == 0, run.stdout + run.stderr  # not 0 where they disagree
+    rows = [line for line in run.stdout.splitlines() if line.startswith("| ")]
+    assert sum(row.startswith(("| Hessian", "| Jacobian", "| per-sample")) for row in rows) == 7
+
+
+def test_one_command_runs_every_benchmark():
+    folder = ROOT / "benchmarks"
+    scripts = {path.stem for path in folder.glob("*.py") if "def main" in path.read_text("utf-8")}
+    command = [sys.executable, str(folder / "all.py"), "no such name"]
+    run = subprocess.run(command, capture_output=True, check=False, encoding="utf-8", timeout=60)
+    assert run.returncode == 2
+    named = run.stderr.partition("must be one of ")[2].partition(", got")[0].split(", ")
+    assert {*named} == scripts - {"all", "compiled_worker"}
+
+
 @pytest.mark.slow
 def test_training_agrees_with_jax_and_long_programs_are_timed():
     pytest.importorskip("llvmlite")
@@ -93,6 +113,7 @@ def test_training_agrees_with_jax_and_long_programs_are_timed():
     rows = [line for line in run.stdout.splitlines() if line.startswith("| ")]
     assert sum("LSTM" in row or "embedding" in row for row in rows) == 2
     assert sum(row.startswith(("| chain", "| layers", "| gradient")) for row in rows) == 9
+    assert sum("attention block" in row or "Runge-Kutta" in row for row in rows) == 2
 
 
 @pytest.mark.torch

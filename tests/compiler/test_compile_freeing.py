@@ -6,6 +6,7 @@ import contextlib
 import gc
 import subprocess
 import sys
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -91,6 +92,32 @@ def test_programs_of_old_shapes_are_freed(backend, live):
         assert f(np.ones(rows)).shape == (rows,)
     kinds = 3 if backend == "llvm" else 2
     assert len(live) == kinds * MAX_SIGNATURES
+
+
+@backends()
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::tinygrad_lr.errors.CompileWarning")
+def test_changing_shapes_leave_no_memory_behind(backend):
+    """Each call traces again, since there are more shapes than programs kept: 100 000 stay flat."""
+    weight = tg.Value(np.ones((6, 6)))
+    loss = lambda x: tg.grad(lambda w: np.sum(np.tanh(x @ w) ** 2))(weight)
+    f = tg.compile(loss, backend=backend)
+    shapes = range(1, MAX_SIGNATURES + 5)
+
+    def go_round(times):
+        for rows in [*shapes] * times:
+            f(np.ones((rows, 6)))
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    go_round(1)
+    tracemalloc.start()
+    try:
+        begin = go_round(2)
+        grown = go_round(2) - begin
+    finally:
+        tracemalloc.stop()
+    assert grown / (2 * len(shapes)) < 1000  # bytes of a trace; the text of its code has 2 000
 
 
 @backends()

@@ -166,6 +166,23 @@ def test_the_bytes_of_a_graph_are_about_those_that_were_allocated(number):
     assert allocated < measure_graph([y])[1] < 1.5 * allocated
 
 
+@pytest.mark.parametrize(
+    ("start", "step", "most"),
+    [
+        (0.5, lambda y: y * 0.5, 400),
+        (0.5, np.sin, 400),
+        (np.full(4, 0.5), lambda y: y * 0.5, 500 + 32),
+        (np.full(4, 0.5), np.sin, 500 + 32),
+    ],
+)
+def test_an_operation_takes_few_bytes(start, step, most):
+    y = Value(start)
+    for _ in range(1000):
+        y = step(y)
+    count, held, _ = measure_graph([y])
+    assert count == 1000 and held / count < most
+
+
 def test_a_result_that_does_not_fit_says_how_much_the_graph_takes():
     x = Value(1.0) * WIDE
     sentence = (

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +15,8 @@ from operands import quick
 import tinygrad_lr as tg
 from tinygrad_lr import Value, ops
 from tinygrad_lr.errors import ArgumentError, ShapeError
-from tinygrad_lr.ops.windows import convolution
+from tinygrad_lr.ops.windows import convolution, unrolled
+from tinygrad_lr.support import machine_code
 
 numbers = np.random.default_rng(0).normal
 
@@ -66,6 +71,94 @@ def same_everywhere(f, x, expected):
     np.testing.assert_allclose(f(x), expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(f(x.tolist()), expected, rtol=1e-12, atol=1e-12)
     tg.check_gradients(f, x, order=1)
+
+
+@contextlib.contextmanager
+def small_work_in_machine_code(taps=512, entries=1 << 14):
+    """Call the functions in machine code for everything, in pieces of that size."""
+    kernels = pytest.importorskip("tinygrad_lr.compiler.llvm.window_kernels")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine_code, "MIN_WORK", 0)
+        patch.setattr(convolution, "MIN_RUN", 1)
+        patch.setattr(kernels, "MAX_TAPS", taps)
+        patch.setattr(kernels, "RUN_ENTRIES", entries)
+        called = []
+        call = kernels.call
+        patch.setattr(kernels, "call", lambda name, calls: (called.append(name), call(name, calls)))
+        yield called
+
+
+@settings(max_examples=15)
+@given(geometries(), st.integers(1, 2), st.integers(1, 2), st.booleans())
+def test_a_convolution_in_machine_code_adds_up_the_same(geometry, batch, groups, biased):
+    check = test_a_convolution_adds_up_the_products_of_kernels_and_windows.hypothesis.inner_test
+    with small_work_in_machine_code(taps=5, entries=3) as called:
+        check(geometry, batch, groups, biased)
+    assert {"correlate", "kernels"} <= set(called)
+
+
+@settings(max_examples=25)
+@given(
+    geometries(),
+    st.sampled_from([1, 2, 7, 16, 50]),
+    st.sampled_from([1, 2, 4, 8, 13]),
+    st.sampled_from([1, 3, 5]),
+    st.sampled_from([1, 3]),
+    st.sampled_from([np.float32, np.float64]),
+)
+def test_machine_code_multiplies_windows_as_numpy_does(
+    geometry, batch, out, channels, groups, dtype
+):
+    length, size, stride, padding, dilation = geometry
+    steps = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    x = numbers(size=(batch, channels * groups, *length)).astype(dtype)
+    weight = numbers(size=(out * groups, channels, *size)).astype(dtype)
+    wide = x.astype(np.float64), weight.astype(np.float64)
+    counts = ops.cross_correlation(*wide, **steps).shape[2:]
+    g = numbers(size=(batch, out * groups, *counts)).astype(dtype)
+
+    def three(x, weight, g):
+        return [
+            ops.cross_correlation(x, weight, **steps),
+            ops.cross_correlation_transposed(g, weight, length=length, **steps),
+            ops.cross_correlation_kernel(x, g, size=size, **steps),
+        ]
+
+    theirs = three(*wide, g.astype(np.float64))
+    with small_work_in_machine_code(taps=11, entries=40):
+        ours = three(x, weight, g)
+    for found, right in zip(ours, theirs, strict=True):
+        assert found.dtype == dtype
+        bound = np.finfo(dtype).eps * 8 * max(1, np.sqrt(found.size)) * max(1, abs(right).max())
+        np.testing.assert_allclose(found, right, atol=bound)
+
+
+@pytest.mark.parametrize(("out", "batch"), [(5, 3), (16, 20), (33, 7)])
+def test_threads_change_no_bit(monkeypatch, out, batch):
+    kernels = pytest.importorskip("tinygrad_lr.compiler.llvm.window_kernels")
+    steps = {"stride": (1, 1), "padding": ((1, 1), (1, 0)), "dilation": (1, 1)}
+    x, weight = numbers(size=(batch, 3, 9, 10)), numbers(size=(out, 3, 3, 2))
+    g = numbers(size=(batch, out, 9, 10))
+    found = []
+    with small_work_in_machine_code():
+        for count in (1, 2, 3):
+            monkeypatch.setattr(kernels.THREADS, "count", count)
+            monkeypatch.setattr(kernels, "MIN_THREADED_WORK", 0)
+            parts = ops.cross_correlation(x, weight, **steps)
+            back = ops.cross_correlation_transposed(g, weight, length=(9, 10), **steps)
+            own = ops.cross_correlation_kernel(x, g, size=(3, 2), **steps)
+            found.append([parts.tobytes(), back.tobytes(), own.tobytes()])
+    assert found[0] == found[1] == found[2]
+
+
+def test_an_infinite_entry_reaches_only_the_windows_that_hold_it():
+    x, weight = np.ones((17, 2, 9)), np.ones((5, 2, 3))
+    x[3, 1, 4] = np.inf
+    with small_work_in_machine_code():
+        out = ops.conv1d(x, weight)
+    expected = np.full((17, 5, 7), 6.0)
+    expected[3, :, 2:5] = np.inf
+    np.testing.assert_array_equal(out, expected)
 
 
 @settings(max_examples=15)
@@ -268,3 +361,31 @@ def test_the_most_that_is_allowed_is_accepted():
     assert ops.conv1d(SIGNAL, np.ones((1, 4, 3)), dilation=2).shape == (1, 1, 1)
     assert ops.conv1d(SIGNAL, np.ones((4, 1, 1)), groups=4).shape == (1, 4, 5)
     assert ops.adaptive_avg_pool1d(SIGNAL, 1).shape == (1, 4, 1)
+
+
+FRESH = """
+import numpy as np, tinygrad_lr as tg
+x, weight = np.ones((20, 4, 16, 16), "f4"), np.ones((16, 4, 3, 3), "f4")
+f = tg.compile(lambda x, weight, s: np.sum(tg.ops.conv2d(x, weight)) * s)
+print(float(f(x, weight, 2.0)))
+g = tg.compile(lambda s: np.sum(tg.ops.conv2d(x, weight)) * s)
+print(float(g(2.0)))
+"""
+
+
+def test_a_trace_may_be_the_first_to_load_machine_code():
+    pytest.importorskip("llvmlite")
+    run = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, check=True)
+    assert list(map(float, run.stdout.split())) == [20 * 16 * 14 * 14 * 36 * 2.0] * 2
+
+
+def test_a_compiled_program_calls_machine_code_for_large_convolutions(monkeypatch):
+    monkeypatch.setattr(unrolled, "MAX_COPIED", 0)
+    x, weight = numbers(size=(5, 2, 6, 7)), numbers(size=(3, 2, 2, 3))
+    slopes = lambda x, w: tg.grad(lambda x, w: np.sum(ops.conv2d(x, w) ** 3), argnums=(0, 1))(x, w)
+    monkeypatch.setattr(machine_code, "MIN_WORK", 0)
+    compiled = tg.compile(slopes, backend="llvm")
+    found = compiled(x, weight)
+    assert str(compiled.explain()).count("convolution.cross_correlation") == 3
+    for ours, theirs in zip(found, slopes(x, weight), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)

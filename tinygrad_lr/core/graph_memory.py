@@ -1,7 +1,8 @@
-"""Errors of graphs that don't fit in memory: they say how large the graph is."""
+"""The memory of graphs: it is used again, and errors say how large one is that doesn't fit."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from sys import getsizeof
@@ -10,6 +11,23 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from .node import Node, next_serial
+
+LARGEST_KEPT = (32 << 20) - (1 << 16)  # bytes: what glibc looks at, less what it adds
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep the memory of freed graphs for the next ones.
+
+    glibc gives blocks above 128 kB back to the system at once, which hands out zeroed pages for the
+    next step, one by one: in a network of convolutions that took longer than its arithmetic. The
+    first large block that is freed raises the limit to its size (see mallopt(3)), up to 32 MB.
+    Nothing is written to this one, so it takes no memory; other C libraries don't mind.
+    """
+    with contextlib.suppress(MemoryError):
+        np.empty(LARGEST_KEPT, np.uint8)
+
+
+keep_freed_memory()
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

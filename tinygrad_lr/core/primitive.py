@@ -567,6 +567,20 @@ def declared_operations(module: types.ModuleType) -> list[str]:
     ]
 
 
+INTEGERS = {"e": np.int16, "f": np.int32, "d": np.int64}
+"""Integers as wide as floats, by the characters of their dtypes."""
+
+
+def where_true(condition: Any, x: Any) -> Any:
+    """Return x where the condition holds, else 0: for inf and nan too.
+
+    A product of bits, as quick as one of numbers: the branch in `np.where` can't be guessed.
+    """
+    if type(x) is np.ndarray and type(condition) is np.ndarray and x.dtype.char in INTEGERS:
+        return (x.view(INTEGERS[x.dtype.char]) * condition).view(x.dtype)
+    return np.where(condition, x, 0.0)
+
+
 @primitive(
     kind="elementwise",
     latex=r"<g> \cdot <d>",
@@ -583,7 +597,7 @@ def chain(g, d):  # type: ignore[no-untyped-def]
     >>> float(chain(0.0, np.inf))
     0.0
     """
-    return g * np.where(g == 0, 0.0, d)
+    return g * where_true(g != 0, d)
 
 
 @primitive(

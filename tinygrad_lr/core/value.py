@@ -858,7 +858,7 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
             out = as_result(operation, out, numbers)
         recording, record = recording_now(), None
         if recording is not False and (recorded or recording is not True):
-            record = (operation, operands, numbers, options)
+            record = (operation, operands, tuple(numbers), options)  # smaller than a list
             if recording is not True:
                 return notify_watcher(recording, out, recorded, record)
         value = make_value(out, record)

@@ -7,11 +7,13 @@ other in the last axis of the products with the inputs, in PyTorch's order.
 """
 
 import functools
+import weakref
 
 import numpy as np
 
 from ..core.primitive import as_array, primitive
 from ..support.abstract_array import AbstractArray, as_single_call
+from ..support.machine_code import find_kernels
 from .activation import sigmoid
 
 
@@ -71,6 +73,51 @@ def weight_and_bias(before, g):
 def given_tangents(tangents, operands):
     """The tangents of all operands, zeros where there is none."""
     return [np.zeros_like(x) if t is None else t for t, x in zip(tangents, operands, strict=True)]
+
+
+# ---- machine code for the gates of a step, in float32: float64 gives the bits of the NumPy backend
+
+
+PRODUCTS_OF_GATE = 64  # that NumPy computes in the time of one entry of a gate
+
+
+def find_cells(weight, *arrays):
+    """The functions in machine code, if there are some for these arrays, whose first has steps."""
+    arrays = (*arrays, weight)
+    if any(type(x) is not np.ndarray or x.dtype.char != "f" or not x.size for x in arrays):
+        return None
+    rows = arrays[0].shape[0] * arrays[0].shape[1]
+    work = rows * (weight.size + PRODUCTS_OF_GATE * weight.shape[1])
+    return find_kernels("cell_kernels", work, *arrays)
+
+
+class Products:
+    """What states were multiplied by in the forward pass, until the states are freed."""
+
+    def __init__(self):
+        self._kept = {}
+
+    def keep(self, states, products):
+        """Keep the products of some states, and return these."""
+        key, kept = id(states), self._kept
+        kept[key] = weakref.ref(states, lambda _: kept.pop(key, None)), products
+        return states
+
+    def of(self, states):
+        """Return the products of these states, or None: they were computed elsewhere, or copied."""
+        owner, products = self._kept.get(id(states), (lambda: None, None))
+        return products if owner() is states else None
+
+
+STATE_PRODUCTS = Products()
+
+
+def in_rows(*arrays):
+    """Arrays whose last axis is contiguous."""
+    return [
+        x if x.strides[-1] == x.itemsize and x.flags.aligned else np.ascontiguousarray(x)
+        for x in arrays
+    ]
 
 
 # ---- the plain network: h = tanh(p + h_before @ weight + bias)
@@ -206,6 +253,9 @@ def gru_states(*operands):
     projected, state, weight, bias = common_dtype(operands)
     if is_tracing(operands):
         return steps_of(_gru_loop, _gru_step, operands)
+    cells = find_cells(weight, projected, state, bias)
+    if cells is not None:
+        return _gru_in_machine_code(cells, projected, state, weight, bias)
     size = weight.shape[0]
     out = np.empty((*projected.shape[:2], size), projected.dtype)
     with np.errstate(over="ignore"):
@@ -224,6 +274,20 @@ def gru_states(*operands):
             out[now] += fresh
             state = out[now]
     return out
+
+
+def _gru_in_machine_code(cells, projected, state, weight, bias):
+    (steps, rows, width), size = projected.shape, len(weight)
+    projected, bias = in_rows(projected, bias)
+    out = np.empty((1 + steps, rows, size), weight.dtype)
+    out[0] = state
+    gates = np.empty((steps, rows, width), weight.dtype)
+    given = ((gates, 3), (projected, 3), (bias, 3), (out[:-1], 1), (out[1:], 1))
+    step = cells.Steps("gru_forward", rows, size, given)
+    for before, product in zip(out[:-1], gates, strict=True):
+        np.dot(before, weight, out=product)
+        step.run()
+    return STATE_PRODUCTS.keep(out[1:], gates)
 
 
 def _gru_step(given, state, weight, bias):
@@ -271,7 +335,27 @@ def _gru_cotangents(g, out, *operands):
     return parts
 
 
+def _gru_back_in_machine_code(cells, g, out, projected, first, weight, bias):
+    size, rows, before = len(weight), out.shape[1], before_each(first, out)
+    gates = STATE_PRODUCTS.of(out)
+    gates = times(before, weight) if gates is None else gates
+    g, projected, bias = in_rows(g, projected, bias)
+    turned = np.ascontiguousarray(weight.T)
+    pulled, inner = np.empty((2, *gates.shape), gates.dtype)
+    back, kept = np.zeros((2, rows, size), weight.dtype)
+    given = [(gates, 3), (projected, 3), (bias, 3), (before, 1), (g, 1), (back, 1), (kept, 1)]
+    given += [(pulled, 3), (inner, 3), (kept, 1)]
+    step = cells.Steps("gru_backward", rows, size, given, backward=True)
+    for now in inner[::-1]:
+        step.run()
+        np.dot(now, turned, out=back)
+    return (pulled, back + kept, *weight_and_bias(before, inner))
+
+
 def _gru_rule(g, out, *operands):
+    cells = find_cells(operands[2], out, g, *operands)
+    if cells is not None:
+        return _gru_back_in_machine_code(cells, g, out, *operands).__getitem__
     return _gru_cotangents(g, out, *operands).__getitem__
 
 
@@ -328,6 +412,9 @@ def lstm_states(*operands):
     projected, state, cell, weight, bias = common_dtype(operands)
     if is_tracing(operands):
         return steps_of(_lstm_loop, _lstm_step, operands)
+    cells = find_cells(weight, projected, state, cell, bias)
+    if cells is not None:
+        return _lstm_in_machine_code(cells, projected, state, cell, weight, bias)
     size = weight.shape[0]
     out = np.empty((*projected.shape[:2], 2 * size), projected.dtype)
     with np.errstate(over="ignore"):
@@ -346,6 +433,20 @@ def lstm_states(*operands):
             np.tanh(fresh, out=state)
             state *= gates[:, 3 * size :]
     return out
+
+
+def _lstm_in_machine_code(cells, projected, state, cell, weight, bias):
+    (steps, rows, width), size = projected.shape, len(weight)
+    projected, bias = in_rows(projected, bias)
+    out = np.empty((1 + steps, rows, 2 * size), weight.dtype)
+    out[0, :, :size], out[0, :, size:] = state, cell
+    gates = np.empty((steps, rows, width), weight.dtype)
+    given = ((gates, 4), (projected, 4), (bias, 4), (out[:-1, :, size:], 1), (out[1:], 2))
+    step = cells.Steps("lstm_forward", rows, size, given)
+    for before, product in zip(out[:-1, :, :size], gates, strict=True):
+        np.dot(before, weight, out=product)
+        step.run()
+    return STATE_PRODUCTS.keep(out[1:], gates)
 
 
 def _lstm_step(given, state, cell, weight, bias):
@@ -399,7 +500,29 @@ def _lstm_cotangents(g, out, *operands):
     return parts
 
 
+def _lstm_back_in_machine_code(cells, g, out, projected, first, first_cell, weight, bias):
+    size, rows = len(weight), out.shape[1]
+    before, cell_before = before_each(first, out[..., :size]), out[..., size:]
+    cell_before = before_each(first_cell, cell_before)
+    gates = STATE_PRODUCTS.of(out)
+    gates = times(before, weight) if gates is None else gates
+    g, out, projected, bias = in_rows(g, out, projected, bias)
+    turned = np.ascontiguousarray(weight.T)
+    pulled = np.empty_like(gates)
+    back, cell_back = np.zeros((2, rows, size), weight.dtype)
+    given = [(gates, 4), (projected, 4), (bias, 4), (cell_before, 1), (out[..., size:], 1)]
+    given += [(g, 2), (back, 1), (cell_back, 1), (pulled, 4), (cell_back, 1)]
+    step = cells.Steps("lstm_backward", rows, size, given, backward=True)
+    for now in pulled[::-1]:
+        step.run()
+        np.dot(now, turned, out=back)
+    return (pulled, back, cell_back, *weight_and_bias(before, pulled))
+
+
 def _lstm_rule(g, out, *operands):
+    cells = find_cells(operands[3], out, g, *operands)
+    if cells is not None:
+        return _lstm_back_in_machine_code(cells, g, out, *operands).__getitem__
     return _lstm_cotangents(g, out, *operands).__getitem__
 
 

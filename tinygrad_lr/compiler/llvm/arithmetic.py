@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from ..ir.instruction import NATIVE_DTYPES, Instruction, promotion_operand
 from .elementary import EMITTERS
-from .vectors import call_intrinsic, lane_count, splat
+from .vectors import call_intrinsic, lane_count, repeat, splat
 
 FLAGS = ("contract",)  # x·y + z may be fused; nan, inf and -0.0 must be as in NumPy
 Builder = Any
@@ -103,7 +103,7 @@ def constant(value: Any, dtype: Dtype, lanes: int = 1) -> Any:
     """Return a constant, in every lane."""
     one = llvm_type(dtype)
     plain = one(float(dtype.type(value)) if dtype.kind == "f" else int(value))
-    return plain if lanes == 1 else ir.Constant(ir.VectorType(one, lanes), [plain] * lanes)
+    return plain if lanes == 1 else repeat(one, plain, lanes)
 
 
 def cast(b: Builder, value: Any, old: Dtype, new: Dtype) -> Any:

@@ -1,4 +1,4 @@
-"""Threads of a compiled program: how many there may be, and a pool of them.
+"""Threads of a compiled program, or of a convolution: how many there may be, and a pool of them.
 
 A program that is large enough runs on several threads at once: each goes through the same
 kernels, takes its part of those that can be divided, and waits for the others after each. Every
@@ -30,11 +30,12 @@ THREADS = ThreadSettings()
 
 
 def set_threads(count: int) -> None:
-    """Set the number of threads that compiled programs may use (default: one per core).
+    """Set the number of threads of compiled programs and convolutions (default: one per core).
 
     Only large programs use them: tens of millions of operations per step, or megabytes read and
-    written. A program compiled for another number is compiled again. NumPy's own threads are not
-    changed; set the environment variable OPENBLAS_NUM_THREADS for those.
+    written; and convolutions of that size, in eager mode too. A program compiled for another number
+    is compiled again. NumPy's own threads are not changed; set the environment variable
+    OPENBLAS_NUM_THREADS for those.
 
     Raises `ArgumentError` if `count` isn't an integer >= 1.
 

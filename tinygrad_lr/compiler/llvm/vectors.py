@@ -65,14 +65,35 @@ def index(value: Any) -> Any:
     return INDEX(value) if isinstance(value, int) else value
 
 
+_constants: dict[tuple[str, str], Any] = {}
+
+
+def constant(kind: Any, value: Any) -> Any:
+    """Return a constant of any type: the same object each time, which has its text already.
+
+    Most constants of a module are written many times, and those of vectors are long.
+    """
+    key = str(kind), repr(value)  # -0.0 and 0.0, True and 1 are equal
+    found = _constants.get(key)
+    if found is None:
+        found = _constants[key] = ir.Constant(kind, value)
+    return found
+
+
+def repeat(element: Any, value: Any, count: int) -> Any:
+    """Return a constant vector with the same number, or constant, in all lanes."""
+    number = value.constant if isinstance(value, ir.Constant) else value
+    return constant(ir.VectorType(element, count), [number] * count)
+
+
 def constant_vector(value: float, dtype: str) -> Any:
     """Return a constant vector with the same number in all lanes."""
-    return ir.Constant(vector_type(dtype), [element_type(dtype)(value)] * lanes(dtype))
+    return repeat(element_type(dtype), value, lanes(dtype))
 
 
 def lane_mask(count: int, width: int) -> Any:
     """Return the mask of the first `count` of `width` lanes."""
-    return ir.Constant(ir.VectorType(ir.IntType(1), width), [int(k < count) for k in range(width)])
+    return constant(ir.VectorType(ir.IntType(1), width), [int(k < count) for k in range(width)])
 
 
 def first_lanes(count: int, dtype: str) -> Any:
@@ -86,10 +107,10 @@ def splat(builder: ir.IRBuilder, value: Any, width: int) -> Any:
         return value
     kind = ir.VectorType(value.type, width)
     if isinstance(value, ir.Constant):
-        return ir.Constant(kind, [value] * width)
-    undefined = ir.Constant(kind, ir.Undefined)
+        return repeat(value.type, value, width)
+    undefined = constant(kind, ir.Undefined)
     one = builder.insert_element(undefined, value, ir.IntType(32)(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+    zeros = repeat(ir.IntType(32), 0, width)
     return builder.shuffle_vector(one, undefined, zeros)
 
 
@@ -157,7 +178,7 @@ def masked_load(builder: ir.IRBuilder, pointer: Any, mask: Any, kind: Any, align
     # LLVM upgrades this form, with the alignment as an argument, where it has a newer one
     arguments = [ir.PointerType(), ir.IntType(32), mask.type, kind]
     load = declare_intrinsic(builder, f"llvm.masked.load.{type_suffix(kind)}.p0", kind, arguments)
-    zero = ir.Constant(kind, None)
+    zero = constant(kind, None)
     return builder.call(load, [pointer, ir.IntType(32)(align), mask, zero])
 
 
@@ -231,6 +252,6 @@ def _exchange_blocks(builder: ir.IRBuilder, low: Any, high: Any, span: int) -> t
     first = [n + (side - span if n & span else 0) for n in range(side)]
     second = [n + (side if n & span else span) for n in range(side)]
     return (
-        builder.shuffle_vector(low, high, ir.Constant(kind, first)),
-        builder.shuffle_vector(low, high, ir.Constant(kind, second)),
+        builder.shuffle_vector(low, high, constant(kind, first)),
+        builder.shuffle_vector(low, high, constant(kind, second)),
     )

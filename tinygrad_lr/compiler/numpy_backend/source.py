@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import weakref
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -56,6 +57,7 @@ class NumpyExecutable:
         filename = f"<{writer.name} compiled by tinygrad_lr, {next(_files)}>"
         lines = self.source.splitlines(keepends=True)
         linecache.cache[filename] = (len(self.source), None, lines, filename)
+        weakref.finalize(self, linecache.cache.pop, filename, None).atexit = False
         with stages.measure("compile Python"):
             exec(compile(self.source, filename, "exec"), writer.namespace)
         self._function = ignore_float_errors(writer.namespace[writer.name])

@@ -14,13 +14,20 @@ import numpy as np
 from ...support.files import PACKAGE
 
 
-def _folder_of_scipy() -> list[str]:
-    spec = importlib.util.find_spec("scipy")
+def _folders_of(package: str) -> list[str]:
+    spec = importlib.util.find_spec(package)
     return [f"{folder}{os.sep}" for folder in (spec and spec.submodule_search_locations) or ()]
 
 
-LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}", *_folder_of_scipy())
-"""The folders whose code isn't the user's: this package, NumPy and SciPy, which fills caches."""
+LIBRARIES = (
+    PACKAGE,
+    f"{Path(np.__file__).parent}{os.sep}",
+    *_folders_of("scipy"),
+    *_folders_of("llvmlite"),
+)
+"""The folders whose code isn't the user's: this package, NumPy, SciPy, which fills caches, and
+llvmlite, which an operation may load (`support/machine_code.py`).
+"""
 
 STAND_INS_OF_BUILTINS = str(Path(__file__).with_name("eager_classes.py"))
 NUMPY_FOLDERS = tuple(

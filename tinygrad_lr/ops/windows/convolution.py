@@ -4,13 +4,15 @@ With the sum T(x, w, g) = Σ g · (x ⋆ w), `cross_correlation`, `cross_correla
 `cross_correlation_kernel` are its derivatives with respect to g, x and w; so the derivatives of all
 three, of every order, are among them.
 
-Windows of x are laid out as the columns of a matrix, and the product with the kernels is one of
-matrices. The batch goes to the last axis of memory for that: then a run of entries that lie
-together has the length of the batch or more, and copying the windows costs little. Columns are
+The batch goes to the last axis of memory: then windows that lie beside each other are runs of
+entries that lie together, and all of x is read in order. Large ones are computed in machine code,
+where llvmlite is installed, which multiplies the entries where they are. Else the windows are laid
+out as the columns of a matrix, and the product with the kernels is one of matrices. Columns are
 made a slab at a time, which stays in the cache, and made again by the derivatives, not kept: a
 graph holds x and the result alone.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy as np
 
 from ...core.primitive import implements, primitive
 from ...errors import ShapeError
+from ...support.machine_code import find_kernels
 from ...support.validation import as_input
 from . import unrolled
 from .geometry import window_view
@@ -31,8 +34,11 @@ from .sliding import (
     window_entries,
 )
 
-SLAB_BYTES = 1 << 22
+SLAB_BYTES = 1 << 19
 """About how many bytes of columns are made at a time."""
+
+MIN_RUN = 16
+"""The entries of a run for which machine code is quick: those of its longest vector."""
 
 GEOMETRIES: list[Any] = [
     ((2, 2, 5), (3, 2, 2), {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}),
@@ -77,17 +83,16 @@ def part_of(memory, shape):
     return memory, memory[:size].reshape(shape)
 
 
-def columns(x, size, stride, padding, dilation, groups):
-    """The windows of x as columns: (which columns, (groups, channels·size, columns)) by slabs."""
-    source = pad_last(x, padding)
+def columns(source, size, stride, dilation, groups):
+    """The windows of a padded x as columns: (which, (groups, channels·size, columns)) by slabs."""
     axes = len(size)
     view = window_view(source, 1, size, stride, dilation)  # (C, counts, N, size)
-    counts, batch = view.shape[1 : 1 + axes], x.shape[0]
+    counts, batch = view.shape[1 : 1 + axes], source.shape[-1]
     order = (0, *range(axes + 2, 2 * axes + 2), *range(1, axes + 2))
     view = view.transpose(order)  # (C, size, counts, N)
     rows = view.shape[0] * math.prod(size)
-    memory = np.empty(0, x.dtype)
-    for windows, chosen in slabs(counts, batch, rows, x.itemsize):
+    memory = np.empty(0, source.dtype)
+    for windows, chosen in slabs(counts, batch, rows, source.itemsize):
         part = view[(slice(None),) * (1 + axes) + (windows,)]
         memory, slab = part_of(memory, part.shape)
         np.copyto(slab, part)
@@ -98,6 +103,70 @@ def as_matrix(g, groups):
     """g (N, out, counts) as (groups, out / groups, counts·N)."""
     last = np.ascontiguousarray(np.moveaxis(g, 0, -1))
     return last.reshape(groups, g.shape[1] // groups, math.prod(last.shape[1:]))
+
+
+# ---- in machine code
+
+
+@functools.lru_cache(maxsize=256)
+def offsets(shape, size, stride, dilation):
+    """Where windows of a padded x (channels, ..., N) are: see `compiler/llvm/window_kernels.py`.
+
+    The offsets of a window's entries from its first, the starts of runs of windows in x, those in
+    the result, and the length of a run.
+    """
+    strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    counts = window_counts(shape[1:-1], size, stride, dilation)
+    steps = [s * d for s, d in zip(strides[1:-1], dilation, strict=True)]
+    taps = positions((shape[0], *size), [strides[0], *steps])
+    apart = [n * s for n, s in zip(strides[1:-1], stride, strict=True)]
+    beside = stride[-1] == 1  # then the windows along the last axis are one run
+    rows, apart = (counts[:-1], apart[:-1]) if beside else (counts, apart)
+    length = shape[-1] * (counts[-1] if beside else 1)
+    return taps, positions(rows, apart), positions((math.prod(rows),), [length]), length
+
+
+def positions(shape, strides):
+    """The offset of each entry of an array with those strides, in C order."""
+    grid = np.indices(shape).reshape(len(shape), math.prod(shape))
+    return np.asarray(strides, np.int64) @ grid
+
+
+def find_machine_code(source, other, channels, windows, size, stride):
+    """The functions in machine code, if they are for this work: that of a group, in products."""
+    run = source.shape[-1] * (windows[-1] if stride[-1] == 1 else 1)
+    work = channels * math.prod(size) * math.prod(windows) * source.shape[-1]
+    return find_kernels("window_kernels", work if run >= MIN_RUN else 0, source, other)
+
+
+def by_groups(function, x, other, place):
+    """The results of a function for each group of channels of x, joined."""
+    split = len(x) // len(other)
+    parts = [
+        function(x[k * split : (k + 1) * split], given, *place) for k, given in enumerate(other)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def correlate(source, kernels, size, stride, dilation):
+    """The products of kernels (groups, out, entries) with all windows of a padded x (C, ..., N).
+
+    Gives (groups · out, counts · N).
+    """
+    groups, out_channels, _ = kernels.shape
+    counts = window_counts(source.shape[1:-1], size, stride, dilation)
+    work = out_channels * (len(source) // groups)
+    native = find_machine_code(source, kernels, work, counts, size, stride)
+    if native is not None:
+        place = offsets((len(source) // groups, *source.shape[1:]), size, stride, dilation)
+        return by_groups(native.correlate, source, kernels, place)
+    out = np.empty((groups, out_channels, math.prod(counts) * source.shape[-1]), source.dtype)
+    for chosen, slab in columns(source, size, stride, dilation, groups):
+        np.matmul(kernels, slab, out=out[:, :, chosen])
+    return out.reshape(groups * out_channels, -1)
+
+
+# ---- the three operations
 
 
 @primitive(
@@ -121,10 +190,26 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     x, size = x.astype(dtype, copy=False), weight.shape[2:]
     counts = window_counts(x.shape[2:], size, stride, dilation, padding)
     kernels = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
-    out = np.empty((*kernels.shape[:2], math.prod(counts) * x.shape[0]), dtype)
-    for chosen, slab in columns(x, size, stride, padding, dilation, groups):
-        np.matmul(kernels, slab, out=out[:, :, chosen])
+    out = correlate(pad_last(x, padding), kernels, size, stride, dilation)
     return np.moveaxis(out.reshape(weight.shape[0], *counts, x.shape[0]), -1, 0)
+
+
+def borders_of_transpose(length, counts, size, stride, padding, dilation):
+    """How many zeros around g make the transpose a correlation with turned kernels; or None.
+
+    There are none if windows aren't beside each other, or leave out entries of the padding.
+    """
+    axes = zip(length, counts, size, dilation, padding, strict=True)
+    borders = [(d * (k - 1) - a, n - c + a) for n, c, k, d, (a, _) in axes]
+    return borders if set(stride) == {1} and min(map(min, borders)) >= 0 else None
+
+
+def turn_kernels(weight, groups):
+    """The kernels (out, C / groups, ...) turned around, by groups and channels of x."""
+    axes = tuple(range(3, weight.ndim + 1))
+    by_group = weight.reshape(groups, len(weight) // groups, *weight.shape[1:])
+    turned = np.flip(np.swapaxes(by_group, 1, 2), axes)
+    return turned.reshape(groups, weight.shape[1], -1)
 
 
 @primitive(
@@ -151,8 +236,15 @@ def cross_correlation_transposed(
     """
     dtype = np.result_type(g, weight)
     size, counts, batch = weight.shape[2:], g.shape[2:], g.shape[0]
-    matrix = as_matrix(g.astype(dtype, copy=False), groups)
-    kernels = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
+    g, weight = g.astype(dtype, copy=False), weight.astype(dtype, copy=False)
+    work = weight[0].size // math.prod(size) * (len(weight) // groups)
+    borders = borders_of_transpose(length, counts, size, stride, padding, dilation)
+    if borders and find_machine_code(g.T, weight, work, length, size, stride):
+        kernels = turn_kernels(weight, groups)
+        out = correlate(pad_last(g, borders), kernels, size, stride, dilation)
+        return np.moveaxis(out.reshape(-1, *length, batch), -1, 0)
+    matrix = as_matrix(g, groups)
+    kernels = weight.reshape(groups, weight.shape[0] // groups, -1)
     turned = kernels.transpose(0, 2, 1)
     channels = weight.shape[1] * groups
     whole = [n + sum(p) for n, p in zip(length, padding, strict=True)]
@@ -195,11 +287,17 @@ def cross_correlation_kernel(x, g, size=(), stride=(), padding=(), dilation=(), 
     """
     dtype = np.result_type(x, g)
     x, matrix = x.astype(dtype, copy=False), as_matrix(g.astype(dtype, copy=False), groups)
-    rows = x.shape[1] // groups * math.prod(size)
-    out = np.zeros((groups, matrix.shape[1], rows), dtype)
-    for chosen, slab in columns(x, size, stride, padding, dilation, groups):
-        out += np.matmul(matrix[:, :, chosen], slab.transpose(0, 2, 1))
-    return out.reshape(g.shape[1], x.shape[1] // groups, *size)
+    source, channels = pad_last(x, padding), x.shape[1] // groups
+    work = matrix.shape[1] * channels
+    native = find_machine_code(source, matrix, work, g.shape[2:], size, stride)
+    if native is not None:
+        place = offsets((channels, *source.shape[1:]), size, stride, dilation)
+        out = by_groups(native.kernels, source, matrix, place)
+    else:
+        out = np.zeros((groups, matrix.shape[1], channels * math.prod(size)), dtype)
+        for chosen, slab in columns(source, size, stride, dilation, groups):
+            out += np.matmul(matrix[:, :, chosen], slab.transpose(0, 2, 1))
+    return out.reshape(g.shape[1], channels, *size)
 
 
 def _input_rule(g, out, x, weight, **steps):

@@ -10,10 +10,12 @@ import math
 
 import numpy as np
 
+from ...support.machine_code import find_kernels
 from .sliding import window_counts, window_entries
 
 MAX_PLACES = 25  # in a window of 5 × 5
 MAX_NUMBERS = 1 << 24  # in all windows together
+MAX_COPIED = 1 << 19  # beyond it, the machine code that reads windows in place is quicker
 
 
 def surround(x, before, after, axes):
@@ -32,6 +34,14 @@ def is_too_large(size, entries):
     compile, compared with the operation, which takes one place after the other.
     """
     return math.prod(size) > MAX_PLACES or math.prod(size) * entries > MAX_NUMBERS
+
+
+def is_better_called(size, entries, *arrays):
+    """Return True if the operation is better than its steps: as above, or in machine code."""
+    copied = math.prod(size) * entries
+    if copied > MAX_COPIED and find_kernels("window_kernels", copied, *arrays) is not None:
+        return True
+    return is_too_large(size, entries)
 
 
 def window_rows(x, size, stride, padding, dilation, counts):
@@ -53,7 +63,7 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """`convolution.cross_correlation`: one product, kernels times windows."""
     size = weight.shape[2:]
     counts = window_counts(x.shape[2:], size, stride, dilation, padding)
-    if groups != 1 or is_too_large(size, math.prod((*x.shape[:2], *counts))):
+    if groups != 1 or is_better_called(size, math.prod((*x.shape[:2], *counts)), x, weight):
         return None
     rows = window_rows(x, size, stride, padding, dilation, counts)
     kernels = np.reshape(np.moveaxis(weight, 1, -1), (weight.shape[0], rows.shape[0]))
@@ -64,7 +74,7 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
 def cross_correlation_kernel(x, g, size=(), stride=(), padding=(), dilation=(), groups=1):
     """`convolution.cross_correlation_kernel`: one product, the same windows transposed."""
     counts = g.shape[2:]
-    if groups != 1 or is_too_large(size, math.prod((*x.shape[:2], *counts))):
+    if groups != 1 or is_better_called(size, math.prod((*x.shape[:2], *counts)), x, g):
         return None
     rows = window_rows(x, size, stride, padding, dilation, counts)
     out = np.reshape(np.dot(as_rows(g), rows.T), (g.shape[1], *size, x.shape[1]))
@@ -79,7 +89,8 @@ def cross_correlation_transposed(
     beside = set(stride) == {1} and g.shape[2:] == window_counts(
         length, size, stride, dilation, padding
     )
-    if groups != 1 or not beside or is_too_large(size, math.prod((images, channels, *counts))):
+    copied = math.prod((images, channels, *counts))
+    if groups != 1 or not beside or is_better_called(size, copied, g, weight):
         return None
     kernels = np.moveaxis(np.moveaxis(weight, 0, -1), 0, -2)  # (*size, C, out)
     kernels = np.reshape(kernels, (math.prod(size) * channels, out))

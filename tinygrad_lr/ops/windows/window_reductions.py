@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ...core.primitive import primitive
+from ...core.primitive import primitive, where_true
 from ...support.abstract_array import AbstractArray
-from ..activation import INTEGERS
 from . import unrolled
 from .geometry import sliding_windows
 from .sliding import window_counts, window_entries
@@ -16,15 +15,15 @@ PLANE = {"size": (2, 2), "stride": (2, 1), "dilation": (1, 2)}
 
 
 def apply_mask(x, mask, entry):
-    """The entries of x where the mask of that place in a window holds, else 0.
+    """The entries of x where the mask of that place in a window holds, else 0."""
+    return x if mask is None else where_true(mask[entry], x)
 
-    On the bits of x, as in the rule of relu: 0 for inf and nan too, and no branch to guess.
-    """
-    if mask is None:
-        return x
-    if x.dtype.char in INTEGERS and not isinstance(x, AbstractArray):
-        return (x.view(INTEGERS[x.dtype.char]) * mask[entry]).view(x.dtype)
-    return np.where(mask[entry], x, 0.0)
+
+def are_apart(length, size, stride, dilation):
+    """Return True if no entry is in two windows, and True if each is in one."""
+    apart = set(dilation) <= {1} and all(k <= s for k, s in zip(size, stride, strict=True))
+    full = all(k == s and not n % s for n, k, s in zip(length, size, stride, strict=True))
+    return apart, apart and full
 
 
 @primitive(
@@ -71,9 +70,14 @@ def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
     array([1., 2., 1.])
     """
     counts = x.shape[-len(size) :]
-    out = np.zeros_like(x, shape=x.shape[: -len(size)] + tuple(length))
+    apart, full = are_apart(length, size, stride, dilation)
+    make = np.empty_like if full else np.zeros_like
+    out = make(x, shape=x.shape[: -len(size)] + tuple(length))
     for entry, place in window_entries(size, stride, dilation, counts):
-        out[(..., *place)] += apply_mask(x, mask, entry)
+        if apart:
+            out[(..., *place)] = apply_mask(x, mask, entry)
+        else:
+            out[(..., *place)] += apply_mask(x, mask, entry)
     return out
 
 
@@ -142,9 +146,12 @@ def _largest(x, out, geometry):
     if isinstance(unknown, AbstractArray) or unknown.any():
         largest = largest | (inside != inside)  # noqa: PLR0124
     first, *others = np.ndindex(geometry["size"])
-    several = largest[first].astype(np.int32)
+    short = len(others) < 255 and not isinstance(largest, AbstractArray)
+    several = largest[first].astype(np.uint8 if short else np.int32)
     for entry in others:
         several += largest[entry]
+    if short and several.max(initial=1) == 1:
+        return largest, 1.0
     return largest, several.astype(out.dtype)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from ..vectors import call_intrinsic
+from ..vectors import call_intrinsic, constant, repeat
 
 Formula = Callable[..., "Lanes"]
 EMITTERS: dict[str, Callable[..., Any]] = {}
@@ -59,8 +59,8 @@ def _type_like(type: Any, element: Any) -> Any:
 def _constant(type: Any, number: float | int | bool) -> Any:
     """Return a constant of a scalar or vector type."""
     if isinstance(type, ir.VectorType):
-        return ir.Constant(type, [ir.Constant(type.element, number)] * type.count)
-    return ir.Constant(type, number)
+        return repeat(type.element, number, type.count)
+    return constant(type, number)
 
 
 class Lanes:
