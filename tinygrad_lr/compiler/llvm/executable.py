@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...support.abstract_array import Array
+from ..ir.control_flow import bind_bodies
 from ..ir.executable import Updates
 from ..ir.fusion import Call, Kernel
 from ..ir.instruction import Instruction, execute
@@ -46,13 +47,19 @@ class LlvmExecutable:
     holds_inputs = True
 
     def __init__(
-        self, program: Program, inputs: Sequence[Instruction], updates: Updates, stages: Stages
+        self,
+        program: Program,
+        inputs: Sequence[Instruction],
+        updates: Updates,
+        stages: Stages,
+        threads: int | None = None,
     ) -> None:
         returned = [*program.results, *(make_check(x, look) for x, look in program.checks)]
         whole = Program(program.name, [*inputs, *returned, *(x for _, x in updates)])
         with stages.measure("passes"):
             passes = [*FAST_MATH_PASSES, *EXACT_PASSES, *LAYOUT_PASSES]
             whole, self.done = run_passes(whole, passes)
+        whole = bind_bodies(whole, compile_body)
         count, self._result_count = len(inputs), len(program.results)
         self.inputs = whole.results[:count]
         results = whole.results[count : count + len(returned)]
@@ -61,7 +68,8 @@ class LlvmExecutable:
         )
         with stages.measure("fuse"):
             self.plan: Schedule = make_schedule(self.inputs, results, targets, is_native)
-            writer = ModuleWriter(program.name, self.plan, count, len(results), THREADS.count)
+            threads = THREADS.count if threads is None else threads
+            writer = ModuleWriter(program.name, self.plan, count, len(results), threads)
         self.threads = writer.threads
         self._writer, self._called = writer, writer.calls
         self.calls = [kernel for kernel in writer.calls if isinstance(kernel, Call)]
@@ -274,24 +282,27 @@ class LlvmExecutable:
         raise error
 
     def loop(
-        self, inputs: list[Any], steps: int, changing: dict[int, Array]
+        self, inputs: list[Any], steps: int, changing: dict[int, Array], reverse: bool = False
     ) -> tuple[list[Any], list[Any]]:
         """Run `steps` steps in one call of machine code."""
         for i in self._binding_order:
             self._bind_input(i, inputs[i])
         if any(self._overlaps_updated(inputs[i]) for i in self.copied_inputs):
-            return self._loop_by_calls(inputs, steps, changing)
+            return self._loop_by_calls(inputs, steps, changing, reverse)
         rows = [np.empty((steps, *x.shape), x.dtype) for x in self._results]
         stacks = {i: np.ascontiguousarray(x, self.inputs[i].dtype) for i, x in changing.items()}
         for i, stack in stacks.items():
-            self._table[i] = address_of(stack)
-            self._strides[i] = self.inputs[i].nbytes
+            self._pass_stack(i, stack, steps, reverse)
             self._bound[i] = None
         for k, row in enumerate(rows):
-            self._table[self._first_result + k] = address_of(row)
-            self._strides[self._first_result + k] = self._results[k].nbytes
+            self._pass_stack(self._first_result + k, row, steps, reverse)
+        given, order = [stacks.get(i, x) for i, x in enumerate(inputs)], -1 if reverse else 1
         try:
-            self._run_steps(steps, [stacks.get(i, x) for i, x in enumerate(inputs)], rows)
+            self._run_steps(
+                steps,
+                [x[::order] if i in stacks else x for i, x in enumerate(given)],
+                [row[::order] for row in rows],
+            )
         finally:
             for i in stacks:
                 self._strides[i] = 0
@@ -303,12 +314,28 @@ class LlvmExecutable:
                 self._table[self._first_result + k] = address_of(cell)
         return rows[: self._result_count], self._read_updated_numbers(inputs)
 
+    def _pass_stack(self, slot: int, stack: Array, steps: int, reverse: bool) -> None:
+        """Let a slot of the table move along a stack of all steps, from its end if `reverse`."""
+        size = stack.nbytes // steps
+        self._table[slot] = address_of(stack) + (steps - 1) * size * reverse
+        self._strides[slot] = -size if reverse else size
+
+    def repeat(self, inputs: list[Any]) -> None:
+        """Run the program, which updates its inputs, as long as its only result is true."""
+        for i in self._binding_order:
+            self._bind_input(i, inputs[i])
+        ((_, cell),) = self._numbers
+        while True:
+            self._run_steps(1, inputs, [cell])
+            if not cell:
+                return
+
     def _loop_by_calls(
-        self, inputs: Sequence[Any], steps: int, changing: dict[int, Array]
+        self, inputs: Sequence[Any], steps: int, changing: dict[int, Array], reverse: bool
     ) -> tuple[list[Any], list[Any]]:
         """Run `steps` steps one by one, since an update changes what the next step is given."""
         inputs, rows, numbers = list(inputs), [], []
-        for step in range(steps):
+        for step in reversed(range(steps)) if reverse else range(steps):
             for i, stack in changing.items():
                 inputs[i] = stack[step]
             found = self(inputs)
@@ -316,6 +343,7 @@ class LlvmExecutable:
             numbers = found[self._result_count :]
             for i, number in zip(self._updated_numbers(inputs), numbers, strict=True):
                 inputs[i] = number
+        rows = rows[::-1] if reverse else rows
         columns = zip(self._results, zip(*rows, strict=True), strict=False)
         return [np.array(column, x.dtype) for x, column in columns], numbers
 
@@ -410,6 +438,13 @@ class LlvmExecutable:
 
     def _store(self, x: Instruction, value: Any, step: int) -> None:
         self._storage_array(self.plan.storage[x], x, step)[...] = value
+
+
+def compile_body(
+    program: Program, inputs: Sequence[Instruction], updates: Updates, stages: Stages
+) -> LlvmExecutable:
+    """Compile the body of a loop, which one thread runs."""
+    return LlvmExecutable(program, inputs, updates, stages, threads=1)
 
 
 def make_check(x: Instruction, look: Callable[[Any], object]) -> Instruction:

@@ -505,7 +505,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             self._whole_read = whole.instruction
         self._instruction = fitting
         if (trace := CURRENT_TRACE.get()) is not None:
-            trace.note_update()
+            trace.note_update(self)
         return self
 
     def _fit(self, new: Any, weak: bool) -> Instruction:
