@@ -34,7 +34,7 @@ def make_body_input(like: Instruction, name: str | None = None) -> Instruction:
     return Instruction("input", (), options, like.shape, like.dtype, like.weak, name or like.name)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Body:
     """A closed program: its inputs, its results, and checks of numbers in it."""
 
@@ -198,7 +198,7 @@ def live_carries(family: LoopFamily, results: Sequence[Instruction], used: set[i
     return sorted(live)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class BranchCall(BodyCall):
     """The function of a branch: the first operand chooses the body that computes the results."""
 
@@ -225,7 +225,7 @@ class BranchCall(BodyCall):
         return Bound(self.name, call)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class WhileCall(BodyCall):
     """The function of a loop that goes on while its body's last result holds.
 
@@ -261,7 +261,7 @@ class WhileCall(BodyCall):
         return Bound(self.name, call)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Bound:
     """A compiled function with the attributes of a call."""
 
