@@ -58,8 +58,8 @@ def scan(
     slices = [as_slices(x) for x in tree.leaves(xs)]
     steps = count_steps(slices, length)
     start = [as_carried("scan", x) for x in tree.leaves(init)]
-    traced = TRACED_CONTROL_FLOW.get()
-    if traced is not None and current_level() is None:
+    traced = find_traced([*start, *slices])
+    if traced is not None:
         found: tuple[Any, Any] = traced.scan(f, init, start, xs, slices, steps, reverse)
         return found
     carried, rows = start, []
@@ -91,8 +91,8 @@ def while_loop(
     check_callable("while_loop", "cond_fun", cond_fun)
     check_callable("while_loop", "body_fun", body_fun)
     carried = [as_carried("while_loop", x) for x in tree.leaves(init_val)]
-    traced = TRACED_CONTROL_FLOW.get()
-    if traced is not None and current_level() is None:
+    traced = find_traced(carried)
+    if traced is not None:
         return traced.while_loop(cond_fun, body_fun, init_val, carried)
     while True:
         value = tree.unflatten(init_val, carried)
@@ -122,8 +122,8 @@ def cond(
     check_callable("cond", "true_fun", true_fun)
     check_callable("cond", "false_fun", false_fun)
     pred = as_predicate("cond", "pred", pred)
-    traced = TRACED_CONTROL_FLOW.get()
-    if traced is not None and current_level() is None:
+    traced = find_traced([pred])
+    if traced is not None:
         return traced.cond(pred, true_fun, false_fun, operands)
     if not isinstance(unwrap(pred), Batched):
         return true_fun(*operands) if unwrap(pred) else false_fun(*operands)
@@ -133,6 +133,18 @@ def cond(
 
 
 # ---- what goes in and comes out
+
+
+def find_traced(leaves: Sequence[Any]) -> Any:
+    """Return what takes over in a trace, or for its arrays outside it; None in eager code."""
+    if current_level() is not None:
+        return None
+    traced = TRACED_CONTROL_FLOW.get()
+    if traced is None:
+        for x in map(unwrap, leaves):
+            if isinstance(x, AbstractArray):
+                return x.control_flow
+    return traced
 
 
 def as_slices(x: Any) -> Any:

@@ -9,9 +9,10 @@ chain rule, and so the derivatives of every order (`TracedLoop`).
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,7 +45,7 @@ from ..ir.sources import HostInput, Source
 from .interception import bypass_trace
 from .python_calls import Call
 from .trace_errors import raise_trace_error, trace_error
-from .traced_array import Check, Traced, as_instruction, cast_to
+from .traced_array import CHECKS, Check, Traced, as_instruction, cast_to
 from .traced_graph import TracedGraph, make_leaf, run_rules
 
 CARRY = "return it in the carry instead"
@@ -946,3 +947,43 @@ class TracedBranch:
             leaf = leaf_of.get(x)
             shares.append(None if leaf is None else found.get(leaf))
         return shares
+
+
+BODIES_OF_RULES: contextvars.ContextVar[tuple[Instruction, ...]] = contextvars.ContextVar(
+    "bodies_of_rules", default=()
+)
+"""The inputs of the bodies that run in rules outside a trace."""
+
+
+class Rules:
+    """What stands for the trace where a rule runs on traced arrays outside it."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[tuple[Any, ...], tuple[Source, Instruction]] = {}
+
+    @contextlib.contextmanager
+    def inside_body(self, where: str, inputs: Sequence[Instruction]) -> Iterator[list[Check]]:
+        """Collect the checks of a body."""
+        checks: list[Check] = []
+        token, running = CHECKS.set(checks), BODIES_OF_RULES.set((*BODIES_OF_RULES.get(), *inputs))
+        try:
+            yield checks
+        finally:
+            BODIES_OF_RULES.reset(running)
+            CHECKS.reset(token)
+
+    def active_inputs(self) -> set[Source]:
+        """Return the inputs of the bodies that are running."""
+        return {x.options["source"] for x in BODIES_OF_RULES.get()}
+
+    def add_host_input(self, compute: Callable[[int], Any], like: Any, label: str) -> Traced:
+        """Never called: rules draw nothing."""
+        raise NotImplementedError
+
+
+def control_flow_of_rules(_: Traced) -> TracedControlFlow:
+    """Return what takes the three functions over in rules."""
+    return TracedControlFlow(Rules())
+
+
+Traced.control_flow = property(control_flow_of_rules)
