@@ -160,6 +160,11 @@ class BoundLoop:
         )
         self.weak = [x.weak for x in family.body.inputs]
 
+    @property
+    def is_native(self) -> bool:
+        """True if machine code can call the body's machine code, without Python."""
+        return bool(getattr(self.executable, "is_callable", False))
+
     def __call__(self, *arrays: Any) -> list[Any]:
         """Return the last carry and the stacked results; None for what nothing reads."""
         family, found = self.family, [None] * self.count

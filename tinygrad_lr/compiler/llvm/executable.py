@@ -19,9 +19,9 @@ import numpy as np
 from ...support.abstract_array import Array
 from ..ir.control_flow import bind_bodies
 from ..ir.executable import Updates
-from ..ir.fusion import Call, Kernel
-from ..ir.instruction import Instruction, execute
-from ..ir.layout import locate
+from ..ir.fusion import Call, Kernel, NativeLoop
+from ..ir.instruction import Instruction, execute, make, replace_operands
+from ..ir.layout import contiguous_strides, locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
 from ..ir.program import Program
 from ..ir.schedule import Schedule, Storage, find_operand_roots, make_schedule
@@ -59,7 +59,7 @@ class LlvmExecutable:
         with stages.measure("passes"):
             passes = [*FAST_MATH_PASSES, *EXACT_PASSES, *LAYOUT_PASSES]
             whole, self.done = run_passes(whole, passes)
-        whole = bind_bodies(whole, compile_body)
+        whole = copy_loop_operands(bind_bodies(whole, compile_body))
         count, self._result_count = len(inputs), len(program.results)
         self.inputs = whole.results[:count]
         results = whole.results[count : count + len(returned)]
@@ -115,6 +115,9 @@ class LlvmExecutable:
         self._last_results: list[Any] = [None] * len(self._results)
         self._copies: dict[int, Array] = {}
         self._updated_ranges: list[tuple[int, int]] | None = None  # of addresses, in order
+        self._descriptors = [describe_loop(kernel, self.plan) for kernel in self._writer.loops]
+        for n, found in enumerate(self._descriptors):
+            self._table[slots.loops + n] = address_of(found[0])
         self._barrier = allocate_aligned(128).view(np.int64)  # counter [0], failure flag [8]
         self._table[slots.barrier] = address_of(self._barrier)
         self._error: BaseException | None = None
@@ -219,6 +222,37 @@ class LlvmExecutable:
             return int(function(table, strides, steps, 0))
         self._barrier[8] = 0
         return run_together(self.threads, lambda part: function(table, strides, steps, part))
+
+    @property
+    def is_callable(self) -> bool:
+        """True if other machine code can call this program: it asks nothing of Python."""
+        return not self.may_fail and self.threads == 1
+
+    def prepare_calls(
+        self, carried: Sequence[int], sliced: range, reverse: bool
+    ) -> tuple[tuple[int, int, int], list[Array]]:
+        """Return addresses of the function, its table and strides, for a loop that passes arrays.
+
+        Those that it carries have memory here, for a caller that doesn't keep them.
+        """
+        own = [np.zeros(self.inputs[i].shape, self.inputs[i].dtype) for i in carried]
+        for i, array in zip(carried, own, strict=True):
+            self._table[i] = address_of(array)
+        sizes = {i: self.inputs[i].nbytes for i in sliced}
+        sizes |= {self._first_result + k: x.nbytes for k, x in enumerate(self._results)}
+        for slot, size in sizes.items():
+            self._strides[slot] = -size if reverse else size
+        function = ctypes.cast(self.native.function, ctypes.c_void_p).value or 0
+        return (function, *self._addresses), own
+
+    def pass_address(self, i: int, address: int) -> None:
+        """Let an input be what is at an address, and stays there."""
+        self._table[i] = address
+
+    @property
+    def first_result(self) -> int:
+        """The slot of the first result in the table."""
+        return self._first_result
 
     @property
     def may_fail(self) -> bool:
@@ -445,6 +479,52 @@ def compile_body(
 ) -> LlvmExecutable:
     """Compile the body of a loop, which one thread runs."""
     return LlvmExecutable(program, inputs, updates, stages, threads=1)
+
+
+def copy_loop_operands(program: Program) -> Program:
+    """Copy what a loop in machine code is given, unless it's in C order in one piece."""
+
+    def change(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
+        if getattr(x.options.get("function"), "is_native", False):
+            inputs = [y if is_in_order(y) else make("copy", [y]) for y in inputs]
+        return replace_operands(x, inputs)
+
+    return program.rewrite(change)
+
+
+def is_in_order(y: Instruction) -> bool:
+    """Return True for a constant, and for what is stored in C order in one piece."""
+    where = locate(y)
+    pairs = zip(where.strides, contiguous_strides(y.shape), y.shape, strict=True)
+    return where.root.is_constant or not y.size or all(a == b or n == 1 for a, b, n in pairs)
+
+
+def describe_loop(kernel: NativeLoop, plan: Schedule) -> tuple[Array, list[Array]]:
+    """Return what machine code reads of a loop: addresses; and the arrays that are there.
+
+    These are its body's function, table and strides, and the constants among what it begins with.
+    """
+    x, loop = kernel.last, kernel.last.options["function"]
+    family, executable = loop.family, loop.executable
+    sliced = range(family.carried, family.carried + family.sliced)
+    addresses, kept = executable.prepare_calls(loop.carried, sliced, family.reverse)
+    found = list(addresses)
+    for i, y in enumerate(x.inputs):
+        if not locate(y).root.is_constant:
+            continue
+        array = np.array(constant_value(y), executable.inputs[i].dtype, order="C", ndmin=0)
+        kept.append(array)
+        if i in loop.carried:
+            found.append(address_of(array))
+        elif i >= family.carried:
+            start = (len(array) - 1) * array[0].nbytes if i in sliced and family.reverse else 0
+            executable.pass_address(i, address_of(array) + start)
+    return np.array(found, np.int64), kept
+
+
+def constant_value(y: Instruction) -> Any:
+    """Return the numbers of a constant, or of a view of one."""
+    return y.value if y.is_constant else execute(y, [constant_value(y.inputs[0])])
 
 
 def make_check(x: Instruction, look: Callable[[Any], object]) -> Instruction:
