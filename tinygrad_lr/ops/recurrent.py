@@ -121,11 +121,12 @@ def _rnn_slopes(out, nonlinearity):
 def _rnn_cotangents(g, out, *operands, nonlinearity):
     _, first, weight, _ = operands
     slopes = _rnn_slopes(out, nonlinearity).astype(out.dtype)
+    turned = weight.T  # once: so its gradient is one sum over the steps
 
     def step(carry, x):
         now, slope = x
         total = (now + carry[0]) * slope
-        return (np.matmul(total, weight.T),), total
+        return (np.matmul(total, turned),), total
 
     projected, (back,) = over_steps(step, [np.zeros_like(out[0])], [g, slopes], reverse=True)
     return (projected, back, *weight_and_bias(before_each(first, out), projected))
@@ -138,7 +139,7 @@ def _rnn_rule(g, out, *operands, nonlinearity):
 def _rnn_tangent(t, out, *operands, nonlinearity):
     _, first, weight, _ = operands
     projected, change, of_weight, of_bias = given_tangents(t, operands)
-    slopes = _rnn_slopes(out, nonlinearity)
+    slopes = _rnn_slopes(out, nonlinearity).astype(out.dtype)
     given = projected + times(before_each(first, out), of_weight) + of_bias
 
     def step(carry, x):
@@ -241,13 +242,14 @@ def _gru_slopes(out, projected, first, weight, bias):
 def _gru_cotangents(g, out, *operands):
     weight = operands[2]
     before, slopes, through, keep = _gru_slopes(out, *operands)
+    turned = weight.T  # once: so its gradient is one sum over the steps
 
     def step(carry, x):
         now, of_reset, of_update, of_fresh, gate, kept = x
         total = now + carry[0]
         reset, update, fresh = total * of_reset, total * of_update, total * of_fresh
         inner = side_by_side([reset, update, fresh * gate])
-        back = np.matmul(inner, weight.T) + total * kept
+        back = np.matmul(inner, turned) + total * kept
         return (back,), side_by_side([inner, fresh])
 
     slices = [g, *slopes, through, keep]
@@ -364,6 +366,7 @@ def _lstm_cotangents(g, out, *operands):
     weight = operands[3]
     size = weight.shape[0]
     before, slopes, showing, keep = _lstm_slopes(out, *operands)
+    turned = weight.T  # once: so its gradient is one sum over the steps
 
     def step(carry, x):
         back, cell_back = carry
@@ -373,7 +376,7 @@ def _lstm_cotangents(g, out, *operands):
         pulled = side_by_side(
             [of_cell * of_enter, of_cell * of_forget, of_cell * of_fresh, total * of_leave]
         )
-        return (np.matmul(pulled, weight.T), of_cell * kept), pulled
+        return (np.matmul(pulled, turned), of_cell * kept), pulled
 
     start = [np.zeros_like(out[0, :, :size]), np.zeros_like(out[0, :, size:])]
     slices = [g, *slopes, showing, keep]

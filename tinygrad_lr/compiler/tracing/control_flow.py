@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...core.batching import by_rows
-from ...core.chain_rule import match_shape, pull_back
+from ...core.chain_rule import match_shape, pull_back, push_forward
 from ...core.control_flow import as_predicate, read_carry, read_step
 from ...core.custom import Pull, is_recorded
 from ...core.grad_mode import RECORDING
@@ -549,13 +549,14 @@ def make_results(
     operands: Sequence[Any],
     pull: Pull,
     are_values: Sequence[bool],
+    push: Pull | None = None,
 ) -> list[Any]:
     """Return the results of a call, those of a graph as nodes."""
     found: list[Any] = list(parts)
     graded = [i for i, x in enumerate(outputs) if x is not None]
     recorded = any(isinstance(x, Value) and x.requires_grad for x in operands)
     if graded and recorded and RECORDING.get():
-        nodes = make_nodes(name, [parts[i] for i in graded], operands, pull)
+        nodes = make_nodes(name, [parts[i] for i in graded], operands, pull, push)
         found = [nodes.pop(0) if i in graded else x for i, x in enumerate(parts)]
     return [
         Value(x, requires_grad=False) if is_value and not isinstance(x, Value) else x
@@ -564,7 +565,11 @@ def make_results(
 
 
 def make_nodes(
-    name: str, parts: Sequence[Traced], operands: Sequence[Any], pull: Pull
+    name: str,
+    parts: Sequence[Traced],
+    operands: Sequence[Any],
+    pull: Pull,
+    push: Pull | None,
 ) -> list[Value]:
     """Return results as Values of the graph: one, with all entries in a row, and its parts.
 
@@ -591,11 +596,22 @@ def make_nodes(
         cotangents = pull([match_shape(x, Traced(like)) for x, like in pairs], given)
         return lambda position: match_shape(cotangents[position], Traced(given_likes[position]))
 
+    def pack(found: Sequence[Any]) -> Any:
+        single = len(found) == 1
+        return found[0] if single else np.concatenate([np.reshape(x, (-1,)) for x in found])
+
+    @by_rows
+    def tangent_rule(tangents: Any, out: Any, *given: Any, **_: Any) -> Any:
+        assert push is not None
+        pairs = zip(push(tangents, given), likes, strict=True)
+        return pack([match_shape(x, Traced(like)) for x, like in pairs])
+
     operation = Primitive(_forward)
     operation.name = name
     operation.rules[0] = rule
-    single = len(parts) == 1
-    packed = parts[0] if single else np.concatenate([np.reshape(x, (-1,)) for x in parts])
+    if push is not None:
+        operation.tangent_rules[0] = tangent_rule
+    packed = pack(parts)
     node = make_value(packed.copy(), (operation, tuple(operands), numbers, {}))
     return split(node)
 
@@ -650,76 +666,87 @@ class TracedLoop:
         numbers = [as_instruction(unwrap(x)) for x in operands]
         parts = [Traced(x) for x in add_body_call(self.family.call(), numbers)]
         name = self.family.body.name
-        return make_results(name, parts, self.outputs, operands, self.pull, self.are_values)
+        return make_results(
+            name, parts, self.outputs, operands, self.pull, self.are_values, self.push
+        )
 
     def pull(self, g: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
         """Return the cotangents of all operands, for those of the results that have a node."""
         shares = iter(g)
         cotangents = [None if x is None else next(shares) for x in self.outputs]
-        if is_recorded(g, given):
-            return self._pull_values(cotangents, given)
-        return self._pull_numbers(cotangents, given)
+        return self._follow(Backward, cotangents, given, is_recorded(g, given))
 
-    def _pull_numbers(self, cotangents: Sequence[Any], given: Sequence[Any]) -> list[Any]:
-        """The gradient's loop, on what the loop itself has kept of each step."""
-        numbers = list(map(as_instruction, given))
-        back: Backward = run_rules(lambda: Backward(self, recording=False))
-        split = Residuals(self, back, numbers)
-        results = [split.rewrite(as_instruction(x)) for x in back.results]
-        kept = add_body_call(self.family.call(len(self.family.residuals)), numbers)
+    def push(self, tangents: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
+        """Return the tangents of the results that have a node, for those of the operands."""
+        recorded = is_recorded([t for t in tangents if t is not None], given)
+        found = self._follow(Forward, tangents, given, recorded)
+        return [x for x, out in zip(found, self.outputs, strict=True) if out is not None]
+
+    def _follow(
+        self,
+        kind: type[Backward | Forward],
+        moved: Sequence[Any],
+        given: Sequence[Any],
+        recording: bool,
+    ) -> list[Any]:
+        """Run the loop of a derivative, for what it begins with, and the loop's own operands."""
+        rule: Backward | Forward = run_rules(lambda: kind(self, moved, recording))
+        found = self._with_values(rule, given) if recording else self._with_numbers(rule, given)
+        return rule.arrange(found)
+
+    def _with_numbers(self, rule: Backward | Forward, given: Sequence[Any]) -> list[Any]:
+        """Run it on what the loop itself has kept of each step."""
+        numbers, family = list(map(as_instruction, given)), self.family
+        split = Residuals(self, [*rule.carried, *rule.seeds, *rule.extra], numbers)
+        results = [split.rewrite(as_instruction(x)) for x in rule.results]
+        kept = add_body_call(family.call(len(family.residuals)), numbers)
         body = Body(
-            f"{self.family.body.name}_backward",
-            (*back.carried, *back.seeds, *split.slices, *split.outer),
+            f"{family.body.name}_{rule.name}",
+            (*rule.carried, *rule.seeds, *split.slices, *rule.extra, *split.outer),
             tuple(results),
         )
-        family = self.family
-        sliced = len(back.seeds) + len(split.slices)
-        loop = LoopFamily(body, len(back.carried), sliced, family.steps, not family.reverse)
+        sliced = len(rule.seeds) + len(split.slices)
+        reverse = family.reverse != rule.turns
+        loop = LoopFamily(body, len(rule.carried), sliced, family.steps, reverse)
         operands = [
-            *map(as_instruction, back.start(cotangents)),
-            *map(as_instruction, back.seeds_of(cotangents)),
+            *map(as_instruction, rule.given_carries()),
+            *map(as_instruction, rule.given_seeds()),
             *(numbers[x] if of_operand else kept[x] for of_operand, x in split.stacks),
+            *map(as_instruction, rule.given_extra()),
             *split.operands,
         ]
-        found = [Traced(x) for x in add_body_call(loop.call(), operands)]
-        return back.arrange(found)
+        return [Traced(x) for x in add_body_call(loop.call(), operands)]
 
-    def _pull_values(self, cotangents: Sequence[Any], given: Sequence[Any]) -> list[Any]:
-        """The same as a node: a loop over the carries, whose body computes each step again."""
-        back: Backward = run_rules(lambda: Backward(self, recording=True))
+    def _with_values(self, rule: Backward | Forward, given: Sequence[Any]) -> list[Any]:
+        """Run it as a node: a loop over the carries, whose body computes each step again."""
         family, count = self.family, self.family.carried
+        end = count + family.sliced
         whole = self._with_carries().apply(given)
-        carries = whole[len(family.body.results) :]
+        own = [*self.inputs[count:end], *self.inputs[:count]]
         body = Body(
-            f"{family.body.name}_backward",
-            (
-                *back.carried,
-                *back.seeds,
-                *self.inputs[count:][: family.sliced],
-                *self.inputs[:count],
-                *self.inputs[count + family.sliced :],
-            ),
-            tuple(as_instruction(unwrap(x)) for x in back.results),
+            f"{family.body.name}_{rule.name}",
+            (*rule.carried, *rule.seeds, *own, *rule.extra, *self.inputs[end:]),
+            tuple(as_instruction(unwrap(x)) for x in rule.results),
         )
-        sliced = len(back.seeds) + family.sliced + count
-        again = LoopFamily(body, len(back.carried), sliced, family.steps, not family.reverse)
-        outputs = [x if isinstance(x, Value) and x.requires_grad else None for x in back.results]
-        leaves = {
-            x.options["source"].key(): leaf
-            for x, leaf in zip(self.inputs, self.leaves, strict=True)
-            if leaf is not None
-        } | back.leaves
-        loop = TracedLoop(again, leaves, outputs, [False] * len(outputs))
-        found = loop.apply(
+        sliced, reverse = len(rule.seeds) + len(own), family.reverse != rule.turns
+        again = LoopFamily(body, len(rule.carried), sliced, family.steps, reverse)
+        outputs = [x if isinstance(x, Value) and x.requires_grad else None for x in rule.results]
+        loop = TracedLoop(again, self._held() | rule.leaves, outputs, [False] * len(outputs))
+        return loop.apply(
             [
-                *back.start(cotangents),
-                *back.seeds_of(cotangents),
-                *given[count : count + family.sliced],
-                *carries,
-                *given[count + family.sliced :],
+                *rule.given_carries(),
+                *rule.given_seeds(),
+                *given[count:end],
+                *whole[len(family.body.results) :],
+                *rule.given_extra(),
+                *given[end:],
             ]
         )
-        return back.arrange(found)
+
+    def _held(self) -> dict[Any, Value]:
+        """Return the Values that hold inputs of the body, by the keys of these."""
+        pairs = zip(self.inputs, self.leaves, strict=True)
+        return {x.options["source"].key(): leaf for x, leaf in pairs if leaf is not None}
 
     def _with_carries(self) -> TracedLoop:
         """Return the loop that also stacks what it carries into each step."""
@@ -727,43 +754,56 @@ class TracedLoop:
         count = family.carried
         more = Body(body.name, body.inputs, (*body.results, *body.inputs[:count]), body.checks)
         whole = LoopFamily(more, count, family.sliced, family.steps, family.reverse)
-        leaves = {
-            x.options["source"].key(): leaf
-            for x, leaf in zip(self.inputs, self.leaves, strict=True)
-            if leaf is not None
-        }
         outputs = [*self.outputs, *self.leaves[:count]]
-        return TracedLoop(whole, leaves, outputs, [*self.are_values, *[False] * count])
+        return TracedLoop(whole, self._held(), outputs, [*self.are_values, *[False] * count])
 
 
-class Backward:
-    """The body of a gradient's loop: the chain rule along the graph of a loop's body.
+class Rule:
+    """The body of a derivative's loop: the chain rule along the graph of a loop's body.
 
-    - `carried`: the cotangents of what the loop carries, then sums of those of other operands
-    - `seeds`: the cotangents of what each step returns
-    - `results`: the new `carried`, then the cotangents of slices
+    - `carried`, `seeds`, `extra`: its inputs: what it carries, slices, and reads at each step
+    - `leaves`: for each of them by its key the Value that holds it, if the rule is recorded
+    - `results`: the new `carried`, then what is stacked
     """
 
+    name = ""
+    turns = False  # True if its steps run in the other order than the loop's
+
     def __init__(self, loop: TracedLoop, recording: bool) -> None:
-        self.loop = loop
-        family = loop.family
-        count, end = family.carried, family.carried + family.sliced
-        results = family.body.results
+        self.loop, self.recording = loop, recording
+        self.count = loop.family.carried
+        self.end = self.count + loop.family.sliced
+        self.carried: list[Instruction] = []
+        self.seeds: list[Instruction] = []
+        self.extra: list[Instruction] = []
+        self.leaves: dict[Any, Value] = {}
+        self.results: list[Any] = []
+
+    def hold(self, x: Instruction) -> Any:
+        """Return an input as the chain rule gets it."""
+        if not self.recording:
+            return Traced(x)
+        leaf = self.leaves[x.options["source"].key()] = make_leaf(Traced(x))
+        return leaf
+
+
+class Backward(Rule):
+    """Reverse mode: it carries the cotangents of what the loop carries, and sums of the others."""
+
+    name, turns = "backward", True
+
+    def __init__(self, loop: TracedLoop, given: Sequence[Any], recording: bool) -> None:
+        super().__init__(loop, recording)
+        self.given = given
+        count, end = self.count, self.end
+        results = loop.family.body.results
         self.positions = [
             i for i in range(count) if loop.outputs[i] is not None or loop.leaves[i] is not None
         ]
         self.stacked = [i for i in range(count, len(results)) if loop.outputs[i] is not None]
         places = [make_body_input(results[i], "g") for i in self.positions]
         self.seeds = [make_body_input(results[i], "g") for i in self.stacked]
-        self.leaves: dict[Any, Value] = {}
-
-        def hold(x: Instruction) -> Any:
-            if not recording:
-                return Traced(x)
-            leaf = self.leaves[x.options["source"].key()] = make_leaf(Traced(x))
-            return leaf
-
-        held = [hold(x) for x in (*places, *self.seeds)]
+        held = map(self.hold, [*places, *self.seeds])
         seeds = dict(zip([*self.positions, *self.stacked], held, strict=True))
         found = pull_back_all(loop.outputs, seeds, recording)
 
@@ -771,51 +811,119 @@ class Backward:
             leaf = loop.leaves[i]
             return None if leaf is None else found.get(leaf)
 
-        self.results: list[Any] = []
         for i in self.positions:
             x = share(i)
             self.results.append(Traced(zeros(loop.inputs[i])) if x is None else x)
         self.summed = [i for i in range(end, len(loop.inputs)) if share(i) is not None]
         sums = [make_body_input(loop.inputs[i], "sum") for i in self.summed]
-        self.results += [hold(x) + share(i) for x, i in zip(sums, self.summed, strict=True)]
+        self.results += [self.hold(x) + share(i) for x, i in zip(sums, self.summed, strict=True)]
         self.sliced = [i for i in range(count, end) if share(i) is not None]
         self.results += [share(i) for i in self.sliced]
         self.carried = [*places, *sums]
 
-    def start(self, cotangents: Sequence[Any]) -> list[Any]:
+    def given_carries(self) -> list[Any]:
         """Return what the loop begins with."""
         likes = self.loop.family.body.results
         found = [
-            Traced(zeros(likes[i])) if cotangents[i] is None else cotangents[i]
+            Traced(zeros(likes[i])) if self.given[i] is None else self.given[i]
             for i in self.positions
         ]
         return [*found, *(Traced(zeros(self.loop.inputs[i])) for i in self.summed)]
 
-    def seeds_of(self, cotangents: Sequence[Any]) -> list[Any]:
+    def given_seeds(self) -> list[Any]:
         """Return the stacked cotangents of what all steps returned."""
-        return [cotangents[i] for i in self.stacked]
+        return [self.given[i] for i in self.stacked]
+
+    def given_extra(self) -> list[Any]:
+        """Return nothing: each step gets its own."""
+        return []
 
     def arrange(self, found: Sequence[Any]) -> list[Any]:
-        """Return the cotangents of the loop's operands, from the results of the gradient's loop."""
+        """Return the cotangents of the loop's operands."""
         shares: list[Any] = [0.0] * len(self.loop.inputs)
         for i, x in zip([*self.positions, *self.summed, *self.sliced], found, strict=True):
             shares[i] = x
         return shares
 
 
+class Forward(Rule):
+    """Forward mode: it carries the tangents of what the loop carries."""
+
+    name = "tangent"
+
+    def __init__(self, loop: TracedLoop, given: Sequence[Any], recording: bool) -> None:
+        super().__init__(loop, recording)
+        count, end = self.count, self.end
+        self.given = given
+        moving = [
+            i
+            for i, (t, leaf) in enumerate(zip(given, loop.leaves, strict=True))
+            if t is not None and leaf is not None
+        ]
+        self.sliced = [i for i in moving if count <= i < end]
+        self.outer = [i for i in moving if i >= end]
+        self.seeds = [make_body_input(loop.inputs[i], "t") for i in self.sliced]
+        self.extra = [make_body_input(loop.inputs[i], "t") for i in self.outer]
+        self.positions = [i for i, t in enumerate(given[:count]) if t is not None]
+        held = list(map(self.hold, [*self.seeds, *self.extra]))
+        order = order_of_graph([x for x in loop.outputs if x is not None])
+        while True:
+            self.carried = [make_body_input(loop.inputs[i], "t") for i in self.positions]
+            carried = list(map(self.hold, self.carried))
+            places = [*self.positions, *self.sliced, *self.outer]
+            pairs = zip(places, [*carried, *held], strict=True)
+            tangents = {x: t for i, t in pairs if (x := loop.leaves[i]) is not None}
+            found = push_forward(order, tangents, recording) if tangents else {}
+            reached = [i for i in range(count) if found.get(loop.outputs[i]) is not None]
+            if set(reached) <= set(self.positions):
+                break
+            self.positions = sorted({*reached, *self.positions})
+        for i in self.positions:
+            t = found.get(loop.outputs[i])
+            self.results.append(Traced(zeros(loop.inputs[i])) if t is None else t)
+        outputs = list(enumerate(loop.outputs))[count:]
+        self.stacked = [i for i, x in outputs if x is not None and found.get(x) is not None]
+        self.results += [found[loop.outputs[i]] for i in self.stacked]
+
+    def given_carries(self) -> list[Any]:
+        """Return what the loop begins with."""
+        return [
+            Traced(zeros(self.loop.inputs[i])) if self.given[i] is None else self.given[i]
+            for i in self.positions
+        ]
+
+    def given_seeds(self) -> list[Any]:
+        """Return the stacked tangents of slices."""
+        return [self.given[i] for i in self.sliced]
+
+    def given_extra(self) -> list[Any]:
+        """Return the tangents of what all steps read."""
+        return [self.given[i] for i in self.outer]
+
+    def arrange(self, found: Sequence[Any]) -> list[Any]:
+        """Return the tangents of all results."""
+        likes = self.loop.family.call().likes()
+        shares: list[Any] = [Traced(zeros(x)) for x in likes]
+        for i, x in zip([*self.positions, *self.stacked], found, strict=True):
+            shares[i] = x
+        return shares
+
+
 class Residuals:
-    """The parts of a gradient's body that don't depend on cotangents: kept by the loop itself.
+    """The parts of a derivative's body that don't depend on its inputs: kept by the loop itself.
 
     What depends on neither, such as a transposed weight, is computed once outside.
     """
 
-    def __init__(self, loop: TracedLoop, back: Backward, numbers: Sequence[Instruction]) -> None:
+    def __init__(
+        self, loop: TracedLoop, moving: Sequence[Instruction], numbers: Sequence[Instruction]
+    ) -> None:
         family = loop.family
         end = family.carried + family.sliced
         self.family, self.numbers = family, numbers
         self.own = {x: i for i, x in enumerate(loop.inputs)}
         self.varying = set(loop.inputs[:end])
-        self.moving: set[Instruction] = {*back.carried, *back.seeds}
+        self.moving: set[Instruction] = set(moving)
         self.slices: list[Instruction] = []
         self.stacks: list[tuple[bool, int]] = []  # of an operand, or of a result of the loop
         self.outer: list[Instruction] = []
