@@ -140,6 +140,20 @@ def test_dtypes_stay_and_integers_are_carried(backend):
 
 
 @backends()
+@pytest.mark.parametrize("dtype", ["float16", "float32", "complex64", "int8", "bool"])
+def test_dtypes_that_machine_code_only_copies_are_carried_and_stacked(dtype, backend):
+    """What it stores of them must have their size: it once wrote past the end."""
+
+    def f(x):
+        return tg.scan(lambda c, r: (c + r, (c[0], np.sum(c), c * r)), x[0], x, reverse=True)
+
+    x = (np.arange(12).reshape(4, 3) % 3).astype(dtype)
+    compiled = tg.compile(f, backend=backend)
+    for _ in range(3):
+        assert_equal(compiled(x), f(x), backend)
+
+
+@backends()
 @pytest.mark.parametrize("reverse", [False, True])
 def test_random_numbers_are_drawn_at_each_step_in_their_order(backend, reverse):
     def run(wrap):

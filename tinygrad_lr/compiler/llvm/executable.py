@@ -465,7 +465,7 @@ class LlvmExecutable:
         slot = self._slots[storage]
         array = (inputs if storage.kind == "input" else results)[storage.number]
         if self._strides[slot]:
-            return np.asarray(array[step])
+            return np.asarray(array[step : step + 1]).reshape(x.shape)  # a view, of a number too
         if storage.kind == "input" and not x.shape and not isinstance(array, np.ndarray):
             return self._cells[storage.number]
         return np.asarray(array, x.dtype)

@@ -874,16 +874,16 @@ class Forward(Rule):
             pairs = zip(places, [*carried, *held], strict=True)
             tangents = {x: t for i, t in pairs if (x := loop.leaves[i]) is not None}
             found = push_forward(order, tangents, recording) if tangents else {}
-            reached = [i for i in range(count) if found.get(loop.outputs[i]) is not None]
-            if set(reached) <= set(self.positions):
+            shares = [None if x is None else found.get(x) for x in loop.outputs]
+            reached = {i for i in range(count) if shares[i] is not None}
+            if reached <= set(self.positions):
                 break
             self.positions = sorted({*reached, *self.positions})
         for i in self.positions:
-            t = found.get(loop.outputs[i])
+            t = shares[i]
             self.results.append(Traced(zeros(loop.inputs[i])) if t is None else t)
-        outputs = list(enumerate(loop.outputs))[count:]
-        self.stacked = [i for i, x in outputs if x is not None and found.get(x) is not None]
-        self.results += [found[loop.outputs[i]] for i in self.stacked]
+        self.stacked = [i for i in range(count, len(shares)) if shares[i] is not None]
+        self.results += [shares[i] for i in self.stacked]
 
     def given_carries(self) -> list[Any]:
         """Return what the loop begins with."""
