@@ -365,8 +365,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         raise_trace_error(
             "a branch (if, while, and, or, not, assert) must not depend on a traced number, whose "
             "value is unknown while tracing",
-            "use np.where(condition, a, b), or make the branch depend on a static argument: "
-            'tg.compile(f, static=("name",))',
+            "use np.where(condition, a, b) or tg.cond, or make the branch depend on a static "
+            'argument: tg.compile(f, static=("name",))',
             needed=[self.instruction],
         )
 
