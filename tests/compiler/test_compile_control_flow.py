@@ -12,6 +12,7 @@ from programs import assert_equal, backends
 import tinygrad_lr as tg
 from tinygrad_lr import nn, optim
 from tinygrad_lr.compiler.ir.control_flow import BodyCall
+from tinygrad_lr.compiler.llvm.threads import THREADS
 from tinygrad_lr.errors import DtypeError, GraphError, ShapeError, TraceError
 
 RNG = np.random.default_rng(0)
@@ -398,3 +399,104 @@ def test_a_body_that_does_more_than_return_is_refused_with_its_line(f, text, bac
 def test_what_does_not_fit_is_refused(f, error, text, backend):
     with pytest.raises(error, match=text):
         tg.compile(f, backend=backend)(X)
+
+
+# ---- together with the rest of the compiler
+
+
+@backends()
+def test_second_derivatives_reach_a_parameter_that_a_body_reads(backend):
+    weight = tg.Value(W)
+
+    def slope(x):
+        f = lambda h: np.sum(tg.scan(lambda h, r: (np.tanh(h @ weight + r), None), h, x)[0] ** 2)
+        return np.sum(tg.grad(f)(H) ** 2)
+
+    def run(wrap):
+        weight.grad = None
+        out = wrap(slope)(tg.Value(X))
+        out.backward()
+        return out, weight.grad
+
+    def step(x):
+        weight.grad = None
+        out = slope(x)
+        out.backward()
+        return out
+
+    expected = run(lambda f: f)
+    assert_equal(run(tg.compile(backend=backend)), expected, backend, CLOSE)
+    compiled = tg.compile(step, backend=backend)
+    for _ in range(2):
+        assert_equal([compiled(X), weight.grad], expected, backend, CLOSE)
+
+
+@backends()
+def test_loops_run_in_loops_of_steps_and_in_epochs(backend):
+    def make():
+        weight = tg.Value(W)
+        optimizer = optim.SGD([weight], 0.1)
+
+        @tg.compile(backend=backend)
+        def step(x):
+            optimizer.zero_grad()
+            h, hs = tg.scan(lambda h, r: (np.tanh(h @ weight + r),) * 2, H, x, reverse=True)
+            loss = np.sum(h) + np.sum(hs[1:] * x[:-1])
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return weight, step
+
+    (one, step), (two, loop) = make(), make()
+    rows = np.stack([X * k for k in range(4)])
+    expected = [step(x[0]) for x in np.split(rows, 4)]
+    found = loop.epochs(rows.reshape(20, 3), batch_size=5, epochs=1, shuffle=False)
+    assert_equal(found, np.stack([x.item() for x in expected]), backend)
+    expected = [step(X).item() for _ in range(3)]
+    assert_equal(loop.loop(X, steps=3), np.array(expected), backend)
+    assert_equal(one.data, two.data, backend)
+
+
+@backends("llvm")
+def test_a_loop_stands_in_a_program_of_several_threads(backend):
+    def f(x, w):
+        x = np.tanh(x @ w)
+        h, hs = tg.scan(lambda h, r: (np.tanh(h + r), h), x[0], x)
+        return np.sum(np.tanh(hs @ w) * h)
+
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(400, 300)), rng.normal(size=(300, 300)) / 20
+    expected = tg.value_and_grad(f)(x, w)
+    before = THREADS.count
+    tg.set_threads(2)
+    try:
+        compiled = tg.compile(tg.value_and_grad(f), backend=backend)
+        found = compiled(x, w)
+        assert compiled._last.executable.threads == 2
+    finally:
+        tg.set_threads(before)
+    assert_equal(found, expected, backend, {"rtol": 1e-9, "atol": 1e-11})
+
+
+@backends()
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_recurrent_layers_are_loops_for_any_length(kind, backend):
+    sizes = []
+    for length in (2, 5, 150):
+        layer = kind(2, 3, generator=0, bidirectional=length == 5, dtype=np.float64)
+        x = np.sin(np.arange(4 * length)).reshape(2, length, 2)
+
+        def loss(x, layer=layer):
+            out, _ = layer(x)
+            return np.sum(out * np.cos(np.arange(out.size)).reshape(out.shape))
+
+        compiled = tg.compile(tg.value_and_grad(loss), backend=backend)
+        assert_equal(compiled(x), tg.value_and_grad(loss)(x), backend, CLOSE)
+        sizes.append(len(compiled._last.program.instructions()))
+        names = compiled.explain().kernels
+        assert not [x for x in names if "call" in x and backend == "llvm"]
+        hvp = tg.compile(lambda x, f=loss: tg.hvp(f, (x,), (x,)), backend=backend)
+        if length != 150:
+            assert_equal(hvp(x), tg.hvp(loss, (x,), (x,)), backend, CLOSE)
+    assert sizes[0] == sizes[2]
