@@ -11,7 +11,9 @@
   normalisation, 50 residual layers, a loss of a second derivative, an unrolled Runge-Kutta method,
   odd sizes; eager, compiled, by JAX's jit and by PyTorch;
 - the first call of programs of 1000 to 8000 operations, and of the gradient of a recurrence of
-  1000 steps in Python: the time of a processor, and its growth.
+  1000 steps in Python: the time of a processor, and its growth;
+- the gradient of a recurrence of 1000 steps by `scan`, 16 rows of 32, ours and JAX's: the first
+  call, and those after it.
 
 One thread. Both libraries must agree on the losses of the last steps. Rounds are interleaved, and
 each figure is the median of its rounds; ratios are those to tinygrad_lr.
@@ -264,6 +266,53 @@ def recurrence(count: int) -> tuple[Any, ...]:
     return tg.grad(loss), np.eye(8) * 0.9, np.ones((4, 8))
 
 
+def scanned(count: int) -> dict[str, tuple[Any, ...]]:
+    """Return the gradient of a recurrence by the scan of each library, compiled, and its data."""
+
+    def make(np: Any, scan: Any) -> Any:
+        def loss(weight: Any, x: Any) -> Any:
+            def step(h: Any, row: Any) -> Any:
+                h = np.tanh(h @ weight + row)
+                return h, np.sum(h)
+
+            h, sums = scan(step, x[0] * 0, x)
+            return np.sum(h * h) + np.sum(sums)
+
+        return loss
+
+    random = np.random.default_rng(0)
+    given = (
+        (random.normal(size=(32, 32)) / 6).astype("f4"),
+        random.normal(size=(count, 16, 32)).astype("f4"),
+    )
+    found = {"tinygrad_lr": (tg.compile(tg.grad(make(np, tg.scan))), *given)}
+    if is_installed("jax"):
+        import jax
+
+        gradient = jax.jit(jax.grad(make(jax.numpy, jax.lax.scan)))
+        found["JAX"] = (lambda *x: np.asarray(gradient(*x)), *map(jax.numpy.asarray, given))
+    return found
+
+
+def compare_scans(rounds: int, seconds: float) -> dict[str, tuple[float, float]]:
+    """Return ms of the first call and of later ones; both must agree on the gradient."""
+    first, results = {}, {}
+    programs = scanned(1000)
+    for name, (function, *given) in programs.items():
+        began = time.process_time()
+        results[name] = function(*given)
+        first[name] = 1e3 * (time.process_time() - began)
+    expected = results["tinygrad_lr"]
+    if not all(np.allclose(x, expected, rtol=1e-2, atol=1e-2) for x in results.values()):
+        raise SystemExit("scan: the gradients differ")
+    runs = {
+        name: lambda function=function, given=given: function(*given)
+        for name, (function, *given) in programs.items()
+    }
+    times = time_steps(runs, rounds, seconds)
+    return {name: (first[name], times[name] / 1e3) for name in programs}
+
+
 def time_first_call(program: tuple[Any, ...]) -> float:
     """Return the seconds of a processor of the first call, nothing cached."""
     function, *given = program
@@ -313,6 +362,9 @@ def measure(rounds: int, seconds: float) -> None:
             print(f"| {name} | {count} | {spent:.2f} | {spent / count * 1e6:.0f} |")
     spent = time_first_call(recurrence(1000))
     print(f"| gradient of a recurrence of 1000 steps | 12000 | {spent:.2f} | {spent / 12e-3:.0f} |")
+    print("\n| gradient of 1000 steps by scan, ms | first call | later |\n| --- | ---: | ---: |")
+    for name, (begin, later) in compare_scans(rounds, seconds).items():
+        print(f"| {name} | {begin:.0f} | {later:.2f} |")
 
 
 if __name__ == "__main__":

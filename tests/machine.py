@@ -527,6 +527,29 @@ DIFFERENTIABLE.update(
         *("out of a ufunc", "in place", "put", "put_along_axis"),  # others are refused for Values
     )
 )
+LOOPS = {
+    "scan": lambda s, w, x: np.sum(
+        tg.scan(lambda c, r: (c + 1, s(w, r * c)), 1, np.stack([x, x[..., ::-1], x]))[1], axis=0
+    ),
+    "scan back": lambda s, w, x: tg.scan(
+        lambda c, r: (np.tanh(c * 0.5 + s(w, r)), c), x * 0.5, np.stack([x, x]), reverse=True
+    )[0],
+    "scan carry": lambda s, w, x: tg.scan(lambda c, _: (s(w, c), np.sum(c)), x, length=2)[0],
+    "scan both": lambda s, w, x: (
+        lambda c, ys: np.sum(ys["x"], axis=0) * np.sum(c) + np.sum(ys["c"])
+    )(*tg.scan(lambda c, r: (c + np.sum(s(w, r)), {"c": c, "x": s(w, r)}), 0.0, np.stack([x, x]))),
+    "cond": lambda s, w, x: tg.cond(
+        np.sum(x) > 1, lambda y: s(w, y), lambda y: s(w, y[..., ::-1]), x
+    ),
+    "while": lambda s, w, x: tg.while_loop(
+        lambda v: v[1] < 2, lambda v: (s(w, v[0]), v[1] + 1), (x, 0)
+    )[0],
+}
+"""Functions of a step: it runs in the body of a loop, or in a branch.
+
+A compiled `while_loop` has no gradient.
+"""
+
 PLAIN = ("plain", "arguments", "training", "accumulating", "loop", "accumulating loop")
 MODES = (*PLAIN, "node", "grad of compiled", "compiled grad", "hvp", "nested")
 
@@ -547,7 +570,12 @@ class Program:
         for _ in range(1 + int(random.integers(6))):
             kind = kinds[int(random.integers(len(kinds)))]
             name = str(random.choice(sorted(kind)))
-            self.steps.append((name, kind[name], kind is ARGUMENTS))
+            step = kind[name]
+            if kind is not ARGUMENTS and not random.integers(5):
+                loops = sorted(LOOPS) if plain else sorted(LOOPS.keys() - {"while"})
+                loop = str(random.choice(loops))
+                name, step = f"{name} in {loop}", functools.partial(LOOPS[loop], step)
+            self.steps.append((name, step, kind is ARGUMENTS))
         self.numbers = [NUMBERS[int(i)] for i in random.integers(len(NUMBERS), size=CALLS)]
         self.twice = [bool(i) for i in random.integers(2, size=CALLS)]  # the argument is given
         self.keep = bool(random.integers(2))  # whether results in the middle come out too

@@ -320,6 +320,11 @@ EXAMPLES = {
     "custom_jvp.defjvp": lambda: {"rule": lambda primals, tangents: (primals[0], tangents[0])},
     "custom_jvp.__call__": lambda: {"args": (numbers(2),)},
     "fixed_point": lambda: {"f": np.cos, "x0": 1.0, "args": ()},
+    "scan": lambda: {"f": lambda c, x: (c + x, x), "init": 0.0, "xs": numbers(3), "length": 3},
+    "while_loop": lambda: {
+        **{"cond_fun": lambda x: False, "body_fun": lambda x: x, "init_val": 0.0}
+    },
+    "cond": lambda: {"pred": True, "true_fun": abs, "false_fun": abs, "operands": (1.0,)},
     "root": lambda: {"f": lambda x: x * x - 2.0, "x0": 1.0, "args": ()},
     "linearize": lambda: {"f": square, "primals": (numbers(2),)},
     "vjp": lambda: {"f": square, "primals": (numbers(2),)},
@@ -961,19 +966,21 @@ ACCEPTED |= dict.fromkeys(
         *((f"{kind}_like", "a") for kind in ("empty", "full", "ones", "zeros")),
         *(("array", "object"), ("full", "fill_value"), ("check_gradients", "args")),
         *(("vjp", "primals"), ("linearize", "primals"), ("root", "args"), ("fixed_point", "args")),
-        *(("root", "x0"), ("fixed_point", "x0")),
+        *(("root", "x0"), ("fixed_point", "x0"), ("scan", "init"), ("scan", "xs")),
     ],
     COMPLEX,
 )
 ACCEPTED |= dict.fromkeys(
-    [("custom_vjp.__call__", "args"), ("custom_jvp.__call__", "args")], COMPLEX | {"masked"}
+    [("custom_vjp.__call__", "args"), ("custom_jvp.__call__", "args"), ("cond", "operands")],
+    COMPLEX | {"masked"},
 )
 ACCEPTED["stop_gradient", "x"] = {*BAD}
+ACCEPTED["while_loop", "init_val"] = COMPLEX | {"ragged", "{'a': 1}", "{}"}  # nested, as given
 """Exceptions: values that single parameters accept, against the rule for their kind."""
 
 RUN = [
     *("custom_vjp.__call__.args", "custom_jvp.__call__.args", "linearize.primals"),
-    *("root.args", "fixed_point.args"),
+    *("root.args", "fixed_point.args", "cond.operands", "scan.init", "scan.xs"),
     *("check_gradients.args", "hvp.primals", "jvp.primals", "vjp.primals", "optim.minimize.x0"),
     *("compiler.Compiled.__call__.args", "compiler.Compiled.loop.args"),
     *(f"scipy.integrate.{name}.args" for name in ("odeint", "quad", "solve_ivp")),

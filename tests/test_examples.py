@@ -29,6 +29,7 @@ SAYS = {
     "12_descent_pictures": ["rates.png", "Too small: 0.01", "landscape.png"],
     "13_graph_pictures": ["4 boxes for 2,044 Values", "24 × tanh(Σ w · x + b)", "▼ −22"],
     "15_per_sample_gradients": ["The 5 longest are those of [13, 57, 101, 128, 170]", "1/"],
+    "16_pendulum": ["s, then ", "g / length 14.01, friction 0.350", "at rest after 32.6 s"],
     "14_traced": ["dL/dw = dL/dv₁ · dv₁/dw", "w ← w − 0.1 · w.grad", "layers.0: Linear"],
 }
 EXTRAS = {"12_descent_pictures": "matplotlib"}

@@ -67,6 +67,9 @@ if _TYPE_CHECKING:
     from . import train as train
     from .compiler import compile as compile
     from .compiler import set_threads as set_threads
+    from .core.control_flow import cond as cond
+    from .core.control_flow import scan as scan
+    from .core.control_flow import while_loop as while_loop
     from .core.custom import custom_jvp as custom_jvp
     from .core.custom import custom_vjp as custom_vjp
     from .core.custom import fixed_point as fixed_point
@@ -93,6 +96,7 @@ __all__ = [
     "checkpoint",
     "compile",
     "compiler",
+    "cond",
     "custom_jvp",
     "custom_vjp",
     "data",
@@ -136,6 +140,7 @@ __all__ = [
     "remat",
     "report",
     "root",
+    "scan",
     "schedules",
     "scipy",
     "set_threads",
@@ -149,6 +154,7 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
     "zeros",
     "zeros_like",
 ]
@@ -159,6 +165,7 @@ _LAZY = {
     **dict.fromkeys(("compile", "set_threads"), "compiler"),
     **dict.fromkeys(("derivation", "influence", "quiz", "trace"), "explain"),
     **dict.fromkeys(("History", "fit"), "train"),
+    **dict.fromkeys(("cond", "scan", "while_loop"), "core.control_flow"),
     **dict.fromkeys(("custom_jvp", "custom_vjp", "fixed_point", "remat", "root"), "core.custom"),
     **dict.fromkeys(("hessian", "jacobian"), "core.jacobians"),
     "check_gradients": "core.gradient_check",

@@ -6,13 +6,13 @@ computed for all steps at once, from the states that the forward pass left. Gate
 other in the last axis of the products with the inputs, in PyTorch's order.
 """
 
-import functools
 import weakref
 
 import numpy as np
 
+from ..core.control_flow import scan
 from ..core.primitive import as_array, primitive
-from ..support.abstract_array import AbstractArray, as_single_call
+from ..support.abstract_array import AbstractArray
 from ..support.machine_code import find_kernels
 from .activation import sigmoid
 
@@ -23,26 +23,21 @@ def common_dtype(operands):
     return [as_array(x).astype(dtype, copy=False) for x in operands]
 
 
-MAX_TRACED_STEPS = (
-    64  # steps that a compiled program writes out; longer ones are called in one piece
-)
-
-
-def traced_if_short(function):
-    """A function over all steps: a short one is compiled step by step, a long one called."""
-    whole = as_single_call(function)
-
-    @functools.wraps(function)
-    def call(first, out, *operands, **options):
-        chosen = function if len(out) <= MAX_TRACED_STEPS else whole
-        return chosen(first, out, *operands, **options)
-
-    return call
-
-
 def is_tracing(operands):
     """Return True while tracing: abstract arrays can't be written into."""
     return any(isinstance(x, AbstractArray) for x in operands)
+
+
+def over_steps(step, start, slices, reverse=False):
+    """The results of all steps, and the last carry: `scan`, without its checks on plain arrays."""
+    if not all(type(x) is np.ndarray for x in (*start, *slices)):
+        carry, found = scan(step, tuple(start), tuple(slices), reverse=reverse)
+        return found, carry
+    carry, found = start, []
+    for now in range(len(slices[0]))[:: -1 if reverse else 1]:
+        carry, y = step(carry, [x[now] for x in slices])
+        found.append(y)
+    return np.stack(found[:: -1 if reverse else 1]), carry
 
 
 def before_each(first, states):
@@ -141,7 +136,7 @@ def rnn_states(*operands, nonlinearity="tanh"):
     (2, 1, 1)
     """
     if is_tracing(operands):
-        return steps_of(_rnn_loop, _rnn_step(nonlinearity), operands, nonlinearity=nonlinearity)
+        return steps_of(_rnn_step(nonlinearity), operands)
     projected, state, weight, bias = common_dtype(operands)
     out = projected + bias
     for now in out:
@@ -155,58 +150,52 @@ def _rnn_step(nonlinearity):
     def step(given, state, weight, bias):
         now = given + bias + np.dot(state, weight)
         now = np.tanh(now) if nonlinearity == "tanh" else np.maximum(now, 0)
-        return now, (now,)
+        return (now,), now
 
     return step
 
 
-def steps_of(loop, step, operands, **options):
-    """The states of all steps, written out; or where they are many, those that a call gives."""
+def steps_of(step, operands):
+    """The states of all steps, as a compiled program computes them."""
     projected, *states, weight, bias = common_dtype(operands)
-    if len(projected) > MAX_TRACED_STEPS:
-        return loop(*operands, **options)
-    found = []
-    for given in projected:
-        shown, states = step(given, *states, weight, bias)
-        found.append(shown)
-    return np.stack(found)
+    found, _ = over_steps(lambda states, x: step(x[0], *states, weight, bias), states, [projected])
+    return found
 
 
 def _rnn_slopes(out, nonlinearity):
     return 1 - out * out if nonlinearity == "tanh" else 1.0 * (out > 0)
 
 
-@traced_if_short
 def _rnn_cotangents(g, out, *operands, nonlinearity):
     _, first, weight, _ = operands
-    slopes, back, pulled = _rnn_slopes(out, nonlinearity).astype(out.dtype), 0.0, []
-    for now in reversed(range(len(out))):
-        pulled.append((g[now] + back) * slopes[now])
-        back = np.matmul(pulled[-1], weight.T)
-    projected = np.stack(pulled[::-1])
-    parts = (projected, back, *weight_and_bias(before_each(first, out), projected))
-    return parts
+    slopes = _rnn_slopes(out, nonlinearity).astype(out.dtype)
+    turned = weight.T  # once: so its gradient is one sum over the steps
+
+    def step(carry, x):
+        now, slope = x
+        total = (now + carry[0]) * slope
+        return (np.matmul(total, turned),), total
+
+    projected, (back,) = over_steps(step, [np.zeros_like(out[0])], [g, slopes], reverse=True)
+    return (projected, back, *weight_and_bias(before_each(first, out), projected))
 
 
 def _rnn_rule(g, out, *operands, nonlinearity):
     return _rnn_cotangents(g, out, *operands, nonlinearity=nonlinearity).__getitem__
 
 
-@as_single_call
-def _rnn_loop(*operands, nonlinearity):
-    return rnn_states.forward(*operands, nonlinearity=nonlinearity)
-
-
-@as_single_call
 def _rnn_tangent(t, out, *operands, nonlinearity):
     _, first, weight, _ = operands
     projected, change, of_weight, of_bias = given_tangents(t, operands)
-    slopes, changes = _rnn_slopes(out, nonlinearity), []
+    slopes = _rnn_slopes(out, nonlinearity).astype(out.dtype)
     given = projected + times(before_each(first, out), of_weight) + of_bias
-    for now in range(len(out)):
-        change = slopes[now] * (given[now] + np.matmul(change, weight))
-        changes.append(change)
-    return np.stack(changes)
+
+    def step(carry, x):
+        now, slope = x
+        change = slope * (now + np.matmul(carry[0], weight))
+        return (change,), change
+
+    return over_steps(step, [change], [given, slopes])[0]
 
 
 rnn_states.vjp(operands=_rnn_rule)
@@ -252,7 +241,7 @@ def gru_states(*operands):
     """
     projected, state, weight, bias = common_dtype(operands)
     if is_tracing(operands):
-        return steps_of(_gru_loop, _gru_step, operands)
+        return steps_of(_gru_step, operands)
     cells = find_cells(weight, projected, state, bias)
     if cells is not None:
         return _gru_in_machine_code(cells, projected, state, weight, bias)
@@ -297,12 +286,7 @@ def _gru_step(given, state, weight, bias):
     )
     fresh = np.tanh(q[:, 2 * size :] * reset + given[:, 2 * size :])
     state = (state - fresh) * update + fresh
-    return state, (state,)
-
-
-@as_single_call
-def _gru_loop(*operands):
-    return gru_states.forward(*operands)
+    return (state,), state
 
 
 def _gru_slopes(out, projected, first, weight, bias):
@@ -320,19 +304,25 @@ def _gru_slopes(out, projected, first, weight, bias):
     return before, (of_reset, of_update, of_fresh), r, z
 
 
-@traced_if_short
 def _gru_cotangents(g, out, *operands):
     weight = operands[2]
     before, slopes, through, keep = _gru_slopes(out, *operands)
-    back, pulled, inner = 0.0, [], []
-    for now in reversed(range(len(out))):
-        total = g[now] + back
-        reset, update, fresh = (total * slope[now] for slope in slopes)
-        pulled.append(side_by_side([reset, update, fresh]))
-        inner.append(side_by_side([reset, update, fresh * through[now]]))
-        back = np.matmul(inner[-1], weight.T) + total * keep[now]
-    parts = (np.stack(pulled[::-1]), back, *weight_and_bias(before, np.stack(inner[::-1])))
-    return parts
+    turned = weight.T  # once: so its gradient is one sum over the steps
+
+    def step(carry, x):
+        now, of_reset, of_update, of_fresh, gate, kept = x
+        total = now + carry[0]
+        reset, update, fresh = total * of_reset, total * of_update, total * of_fresh
+        inner = side_by_side([reset, update, fresh * gate])
+        back = np.matmul(inner, turned) + total * kept
+        return (back,), side_by_side([inner, fresh])
+
+    slices = [g, *slopes, through, keep]
+    found, (back,) = over_steps(step, [np.zeros_like(out[0])], slices, reverse=True)
+    size = weight.shape[0]
+    inner = found[..., : 3 * size]
+    pulled = side_by_side([found[..., : 2 * size], found[..., 3 * size :]])
+    return (pulled, back, *weight_and_bias(before, inner))
 
 
 def _gru_back_in_machine_code(cells, g, out, projected, first, weight, bias):
@@ -359,25 +349,24 @@ def _gru_rule(g, out, *operands):
     return _gru_cotangents(g, out, *operands).__getitem__
 
 
-@as_single_call
 def _gru_tangent(t, out, *operands):
     weight = operands[2]
     projected, change, of_weight, of_bias = given_tangents(t, operands)
     before, slopes, through, keep = _gru_slopes(out, *operands)
-    given, changes = times(before, of_weight) + of_bias, []
-    for now in range(len(out)):
-        inner = given[now] + np.matmul(change, weight)
-        size = weight.shape[0]
-        gates = [
-            projected[now][:, k * size : (k + 1) * size]
-            + inner[:, k * size : (k + 1) * size] * (through[now] if k == 2 else 1.0)
-            for k in range(3)
-        ]
-        change = keep[now] * change
-        for slope, gate in zip(slopes, gates, strict=True):
-            change = change + slope[now] * gate
-        changes.append(change)
-    return np.stack(changes)
+    given, size = times(before, of_weight) + of_bias, weight.shape[0]
+
+    def step(carry, x):
+        shown, now, of_reset, of_update, of_fresh, gate, kept = x
+        inner = now + np.matmul(carry[0], weight)
+        gates = [shown[:, part] + inner[:, part] for part in thirds[:2]]
+        gates.append(shown[:, thirds[2]] + inner[:, thirds[2]] * gate)
+        change = kept * carry[0]
+        for slope, moved in zip((of_reset, of_update, of_fresh), gates, strict=True):
+            change = change + slope * moved
+        return (change,), change
+
+    thirds = [slice(k * size, (k + 1) * size) for k in range(3)]
+    return over_steps(step, [change], [projected, given, *slopes, through, keep])[0]
 
 
 gru_states.vjp(operands=_gru_rule)
@@ -411,7 +400,7 @@ def lstm_states(*operands):
     """
     projected, state, cell, weight, bias = common_dtype(operands)
     if is_tracing(operands):
-        return steps_of(_lstm_loop, _lstm_step, operands)
+        return steps_of(_lstm_step, operands)
     cells = find_cells(weight, projected, state, cell, bias)
     if cells is not None:
         return _lstm_in_machine_code(cells, projected, state, cell, weight, bias)
@@ -454,12 +443,7 @@ def _lstm_step(given, state, cell, weight, bias):
     enter, forget, fresh, leave = (gates[:, k * size : (k + 1) * size] for k in range(4))
     cell = np.tanh(fresh) * _sigmoid(enter) + _sigmoid(forget) * cell
     state = np.tanh(cell) * _sigmoid(leave)
-    return side_by_side([state, cell]), (state, cell)
-
-
-@as_single_call
-def _lstm_loop(*operands):
-    return lstm_states.forward(*operands)
+    return (state, cell), side_by_side([state, cell])
 
 
 def _lstm_slopes(out, projected, first, first_cell, weight, bias):
@@ -480,24 +464,26 @@ def _lstm_slopes(out, projected, first, first_cell, weight, bias):
     return before, slopes, leave * (1 - shown * shown), forget
 
 
-@traced_if_short
 def _lstm_cotangents(g, out, *operands):
     weight = operands[3]
     size = weight.shape[0]
     before, slopes, showing, keep = _lstm_slopes(out, *operands)
-    back, cell_back, pulled = 0.0, 0.0, []
-    for now in reversed(range(len(out))):
-        total = g[now, :, :size] + back
-        of_cell = g[now, :, size:] + cell_back + total * showing[now]
-        reaching = (of_cell, of_cell, of_cell, total)
-        pulled.append(
-            side_by_side([c * slope[now] for c, slope in zip(reaching, slopes, strict=True)])
+    turned = weight.T  # once: so its gradient is one sum over the steps
+
+    def step(carry, x):
+        back, cell_back = carry
+        now, of_enter, of_forget, of_fresh, of_leave, shown, kept = x
+        total = now[:, :size] + back
+        of_cell = now[:, size:] + cell_back + total * shown
+        pulled = side_by_side(
+            [of_cell * of_enter, of_cell * of_forget, of_cell * of_fresh, total * of_leave]
         )
-        back = np.matmul(pulled[-1], weight.T)
-        cell_back = of_cell * keep[now]
-    projected = np.stack(pulled[::-1])
-    parts = (projected, back, cell_back, *weight_and_bias(before, projected))
-    return parts
+        return (np.matmul(pulled, turned), of_cell * kept), pulled
+
+    start = [np.zeros_like(out[0, :, :size]), np.zeros_like(out[0, :, size:])]
+    slices = [g, *slopes, showing, keep]
+    projected, (back, cell_back) = over_steps(step, start, slices, reverse=True)
+    return (projected, back, cell_back, *weight_and_bias(before, projected))
 
 
 def _lstm_back_in_machine_code(cells, g, out, projected, first, first_cell, weight, bias):
@@ -526,20 +512,23 @@ def _lstm_rule(g, out, *operands):
     return _lstm_cotangents(g, out, *operands).__getitem__
 
 
-@as_single_call
 def _lstm_tangent(t, out, *operands):
     weight = operands[3]
     size = weight.shape[0]
     projected, change, of_cell, of_weight, of_bias = given_tangents(t, operands)
     before, slopes, showing, keep = _lstm_slopes(out, *operands)
-    given, changes = projected + times(before, of_weight) + of_bias, []
-    for now in range(len(out)):
-        gates = given[now] + np.matmul(change, weight)
-        parts = [slope[now] * gates[:, k * size : (k + 1) * size] for k, slope in enumerate(slopes)]
-        of_cell = parts[0] + parts[1] + parts[2] + keep[now] * of_cell
-        change = parts[3] + showing[now] * of_cell
-        changes.append(side_by_side([change, of_cell]))
-    return np.stack(changes)
+    given = projected + times(before, of_weight) + of_bias
+
+    def step(carry, x):
+        change, of_cell = carry
+        now, *slopes, shown, kept = x
+        gates = now + np.matmul(change, weight)
+        parts = [slope * gates[:, k * size : (k + 1) * size] for k, slope in enumerate(slopes)]
+        of_cell = parts[0] + parts[1] + parts[2] + kept * of_cell
+        change = parts[3] + shown * of_cell
+        return (change, of_cell), side_by_side([change, of_cell])
+
+    return over_steps(step, [change, of_cell], [given, *slopes, showing, keep])[0]
 
 
 lstm_states.vjp(operands=_lstm_rule)

@@ -26,6 +26,7 @@ class AbstractArray:
     dtype: np.dtype[Any]
     copy_of: AbstractArray  # of a copy alone: the array that was copied
     level: Any = None  # of an array of one entry: the batch (`core/batching.py`)
+    control_flow: Any = None  # what takes over `scan`, `while_loop` and `cond` of such arrays
 
     @property
     def numbers(self) -> Any:

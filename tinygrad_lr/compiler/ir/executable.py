@@ -33,12 +33,16 @@ class Executable(Protocol):
         """Run the program once; return the results, then the updated numbers."""
 
     def loop(
-        self, inputs: list[Any], steps: int, changing: dict[int, Array]
+        self, inputs: list[Any], steps: int, changing: dict[int, Array], reverse: bool = False
     ) -> tuple[list[Any], list[Any]]:
         """Run the program `steps` times; return the stacked results, and the updated numbers.
 
-        `changing` has, for some inputs, the values of all steps along a first axis.
+        `changing` has, for some inputs, the values of all steps along a first axis. With `reverse`
+        the steps run from its last entries to its first.
         """
+
+    def repeat(self, inputs: list[Any]) -> None:
+        """Run the program, which updates its inputs, as long as its only result is true."""
 
     # ---- source code for `runtime.fast_call`, which writes one function for the whole call
 

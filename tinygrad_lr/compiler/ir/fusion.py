@@ -90,6 +90,11 @@ class Call(Kernel):
     """A call of a Python function."""
 
 
+@dataclass(eq=False)
+class NativeLoop(Kernel):
+    """A loop whose body is another program of machine code, which this one calls."""
+
+
 def fuse(roots: Iterable[Instruction], is_native: Callable[[Instruction], bool]) -> list[Kernel]:
     """Return kernels in an order in which they can run.
 
@@ -114,7 +119,9 @@ class Fusion:
             if x.operation == "join":
                 self.home[x] = max(self.home[y] for y in x.inputs) + 1  # after all its parts
                 continue
-            if not is_native(x):
+            if getattr(x.options.get("function"), "is_native", False):
+                self._start(x, NativeLoop([x]))
+            elif not is_native(x):
                 self._start(x, Call([x]))
             elif x.operation in {"gather", "scatter"}:
                 self._start(x, Indexed([x]))

@@ -8,6 +8,7 @@ which also defines their meaning.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -68,14 +69,18 @@ VIEWS = frozenset({"reshape", "transpose", "broadcast", "slice"})
 ELEMENTWISE = frozenset({*UFUNCS, "where", "cast", "copy"})
 
 
+SERIALS = itertools.count()
+
+
 class Instruction:
     """One result: an operation, its operands and options, and the shape and dtype of the result.
 
     `weak` marks a Python number, which never promotes an array to a wider dtype. `name` is the
-    user's name for the result, where one is known. Instructions are compared by identity.
+    user's name for the result, where one is known. Instructions are compared by identity, and have
+    serial numbers in the order in which they are made.
     """
 
-    __slots__ = ("dtype", "inputs", "name", "operation", "options", "shape", "weak")
+    __slots__ = ("dtype", "inputs", "name", "operation", "options", "serial", "shape", "weak")
 
     def __init__(
         self,
@@ -89,6 +94,7 @@ class Instruction:
     ) -> None:
         self.operation, self.inputs, self.options = operation, tuple(inputs), dict(options)
         self.shape, self.dtype, self.weak, self.name = shape, dtype, weak, name
+        self.serial = next(SERIALS)
 
     @property
     def size(self) -> int:

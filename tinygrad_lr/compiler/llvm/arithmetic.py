@@ -90,10 +90,14 @@ def _must_fit_at_run_time(x: Instruction, dtype: Dtype) -> bool:
     return dtype.kind in "iu" and dtype != x.dtype
 
 
+FLOAT_TYPES: dict[int, Any] = {2: ir.HalfType, 4: ir.FloatType, 8: ir.DoubleType}
+"""Of these, half precision is only copied."""
+
+
 def llvm_type(dtype: Dtype, lanes: int = 1) -> Any:
     """Return the type of an entry, or of a vector of entries."""
     if dtype.kind == "f":
-        one: Any = ir.FloatType() if dtype.itemsize == 4 else ir.DoubleType()
+        one: Any = FLOAT_TYPES[dtype.itemsize]()
     else:
         one = ir.IntType(1 if dtype.kind == "b" else dtype.itemsize * 8)
     return one if lanes == 1 else ir.VectorType(one, lanes)

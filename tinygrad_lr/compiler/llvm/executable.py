@@ -17,10 +17,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...support.abstract_array import Array
+from ..ir.control_flow import bind_bodies
 from ..ir.executable import Updates
-from ..ir.fusion import Call, Kernel
-from ..ir.instruction import Instruction, execute
-from ..ir.layout import locate
+from ..ir.fusion import Call, Kernel, NativeLoop
+from ..ir.instruction import Instruction, execute, make, replace_operands
+from ..ir.layout import contiguous_strides, locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
 from ..ir.program import Program
 from ..ir.schedule import Schedule, Storage, find_operand_roots, make_schedule
@@ -46,13 +47,19 @@ class LlvmExecutable:
     holds_inputs = True
 
     def __init__(
-        self, program: Program, inputs: Sequence[Instruction], updates: Updates, stages: Stages
+        self,
+        program: Program,
+        inputs: Sequence[Instruction],
+        updates: Updates,
+        stages: Stages,
+        threads: int | None = None,
     ) -> None:
         returned = [*program.results, *(make_check(x, look) for x, look in program.checks)]
         whole = Program(program.name, [*inputs, *returned, *(x for _, x in updates)])
         with stages.measure("passes"):
             passes = [*FAST_MATH_PASSES, *EXACT_PASSES, *LAYOUT_PASSES]
             whole, self.done = run_passes(whole, passes)
+        whole = copy_loop_operands(bind_bodies(whole, compile_body))
         count, self._result_count = len(inputs), len(program.results)
         self.inputs = whole.results[:count]
         results = whole.results[count : count + len(returned)]
@@ -61,7 +68,8 @@ class LlvmExecutable:
         )
         with stages.measure("fuse"):
             self.plan: Schedule = make_schedule(self.inputs, results, targets, is_native)
-            writer = ModuleWriter(program.name, self.plan, count, len(results), THREADS.count)
+            threads = THREADS.count if threads is None else threads
+            writer = ModuleWriter(program.name, self.plan, count, len(results), threads)
         self.threads = writer.threads
         self._writer, self._called = writer, writer.calls
         self.calls = [kernel for kernel in writer.calls if isinstance(kernel, Call)]
@@ -107,6 +115,9 @@ class LlvmExecutable:
         self._last_results: list[Any] = [None] * len(self._results)
         self._copies: dict[int, Array] = {}
         self._updated_ranges: list[tuple[int, int]] | None = None  # of addresses, in order
+        self._descriptors = [describe_loop(kernel, self.plan) for kernel in self._writer.loops]
+        for n, found in enumerate(self._descriptors):
+            self._table[slots.loops + n] = address_of(found[0])
         self._barrier = allocate_aligned(128).view(np.int64)  # counter [0], failure flag [8]
         self._table[slots.barrier] = address_of(self._barrier)
         self._error: BaseException | None = None
@@ -213,6 +224,37 @@ class LlvmExecutable:
         return run_together(self.threads, lambda part: function(table, strides, steps, part))
 
     @property
+    def is_callable(self) -> bool:
+        """True if other machine code can call this program: it asks nothing of Python."""
+        return not self.may_fail and self.threads == 1
+
+    def prepare_calls(
+        self, carried: Sequence[int], sliced: range, reverse: bool
+    ) -> tuple[tuple[int, int, int], list[Array]]:
+        """Return addresses of the function, its table and strides, for a loop that passes arrays.
+
+        Those that it carries have memory here, for a caller that doesn't keep them.
+        """
+        own = [np.zeros(self.inputs[i].shape, self.inputs[i].dtype) for i in carried]
+        for i, array in zip(carried, own, strict=True):
+            self._table[i] = address_of(array)
+        sizes = {i: self.inputs[i].nbytes for i in sliced}
+        sizes |= {self._first_result + k: x.nbytes for k, x in enumerate(self._results)}
+        for slot, size in sizes.items():
+            self._strides[slot] = -size if reverse else size
+        function = ctypes.cast(self.native.function, ctypes.c_void_p).value or 0
+        return (function, *self._addresses), own
+
+    def pass_address(self, i: int, address: int) -> None:
+        """Let an input be what is at an address, and stays there."""
+        self._table[i] = address
+
+    @property
+    def first_result(self) -> int:
+        """The slot of the first result in the table."""
+        return self._first_result
+
+    @property
     def may_fail(self) -> bool:
         """True if a call may end with an error, before it has changed anything."""
         return bool(self._called)
@@ -274,24 +316,27 @@ class LlvmExecutable:
         raise error
 
     def loop(
-        self, inputs: list[Any], steps: int, changing: dict[int, Array]
+        self, inputs: list[Any], steps: int, changing: dict[int, Array], reverse: bool = False
     ) -> tuple[list[Any], list[Any]]:
         """Run `steps` steps in one call of machine code."""
         for i in self._binding_order:
             self._bind_input(i, inputs[i])
         if any(self._overlaps_updated(inputs[i]) for i in self.copied_inputs):
-            return self._loop_by_calls(inputs, steps, changing)
+            return self._loop_by_calls(inputs, steps, changing, reverse)
         rows = [np.empty((steps, *x.shape), x.dtype) for x in self._results]
         stacks = {i: np.ascontiguousarray(x, self.inputs[i].dtype) for i, x in changing.items()}
         for i, stack in stacks.items():
-            self._table[i] = address_of(stack)
-            self._strides[i] = self.inputs[i].nbytes
+            self._pass_stack(i, stack, steps, reverse)
             self._bound[i] = None
         for k, row in enumerate(rows):
-            self._table[self._first_result + k] = address_of(row)
-            self._strides[self._first_result + k] = self._results[k].nbytes
+            self._pass_stack(self._first_result + k, row, steps, reverse)
+        given, order = [stacks.get(i, x) for i, x in enumerate(inputs)], -1 if reverse else 1
         try:
-            self._run_steps(steps, [stacks.get(i, x) for i, x in enumerate(inputs)], rows)
+            self._run_steps(
+                steps,
+                [x[::order] if i in stacks else x for i, x in enumerate(given)],
+                [row[::order] for row in rows],
+            )
         finally:
             for i in stacks:
                 self._strides[i] = 0
@@ -303,12 +348,28 @@ class LlvmExecutable:
                 self._table[self._first_result + k] = address_of(cell)
         return rows[: self._result_count], self._read_updated_numbers(inputs)
 
+    def _pass_stack(self, slot: int, stack: Array, steps: int, reverse: bool) -> None:
+        """Let a slot of the table move along a stack of all steps, from its end if `reverse`."""
+        size = stack.nbytes // steps
+        self._table[slot] = address_of(stack) + (steps - 1) * size * reverse
+        self._strides[slot] = -size if reverse else size
+
+    def repeat(self, inputs: list[Any]) -> None:
+        """Run the program, which updates its inputs, as long as its only result is true."""
+        for i in self._binding_order:
+            self._bind_input(i, inputs[i])
+        ((_, cell),) = self._numbers
+        while True:
+            self._run_steps(1, inputs, [cell])
+            if not cell:
+                return
+
     def _loop_by_calls(
-        self, inputs: Sequence[Any], steps: int, changing: dict[int, Array]
+        self, inputs: Sequence[Any], steps: int, changing: dict[int, Array], reverse: bool
     ) -> tuple[list[Any], list[Any]]:
         """Run `steps` steps one by one, since an update changes what the next step is given."""
         inputs, rows, numbers = list(inputs), [], []
-        for step in range(steps):
+        for step in reversed(range(steps)) if reverse else range(steps):
             for i, stack in changing.items():
                 inputs[i] = stack[step]
             found = self(inputs)
@@ -316,6 +377,7 @@ class LlvmExecutable:
             numbers = found[self._result_count :]
             for i, number in zip(self._updated_numbers(inputs), numbers, strict=True):
                 inputs[i] = number
+        rows = rows[::-1] if reverse else rows
         columns = zip(self._results, zip(*rows, strict=True), strict=False)
         return [np.array(column, x.dtype) for x, column in columns], numbers
 
@@ -403,13 +465,66 @@ class LlvmExecutable:
         slot = self._slots[storage]
         array = (inputs if storage.kind == "input" else results)[storage.number]
         if self._strides[slot]:
-            return np.asarray(array[step])
+            return np.asarray(array[step : step + 1]).reshape(x.shape)  # a view, of a number too
         if storage.kind == "input" and not x.shape and not isinstance(array, np.ndarray):
             return self._cells[storage.number]
         return np.asarray(array, x.dtype)
 
     def _store(self, x: Instruction, value: Any, step: int) -> None:
         self._storage_array(self.plan.storage[x], x, step)[...] = value
+
+
+def compile_body(
+    program: Program, inputs: Sequence[Instruction], updates: Updates, stages: Stages
+) -> LlvmExecutable:
+    """Compile the body of a loop, which one thread runs."""
+    return LlvmExecutable(program, inputs, updates, stages, threads=1)
+
+
+def copy_loop_operands(program: Program) -> Program:
+    """Copy what a loop in machine code is given, unless it's in C order in one piece."""
+
+    def change(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
+        if getattr(x.options.get("function"), "is_native", False):
+            inputs = [y if is_in_order(y) else make("copy", [y]) for y in inputs]
+        return replace_operands(x, inputs)
+
+    return program.rewrite(change)
+
+
+def is_in_order(y: Instruction) -> bool:
+    """Return True for a constant, and for what is stored in C order in one piece."""
+    where = locate(y)
+    pairs = zip(where.strides, contiguous_strides(y.shape), y.shape, strict=True)
+    return where.root.is_constant or not y.size or all(a == b or n == 1 for a, b, n in pairs)
+
+
+def describe_loop(kernel: NativeLoop, plan: Schedule) -> tuple[Array, list[Array]]:
+    """Return what machine code reads of a loop: addresses; and the arrays that are there.
+
+    These are its body's function, table and strides, and the constants among what it begins with.
+    """
+    x, loop = kernel.last, kernel.last.options["function"]
+    family, executable = loop.family, loop.executable
+    sliced = range(family.carried, family.carried + family.sliced)
+    addresses, kept = executable.prepare_calls(loop.carried, sliced, family.reverse)
+    found = list(addresses)
+    for i, y in enumerate(x.inputs):
+        if not locate(y).root.is_constant:
+            continue
+        array = np.array(constant_value(y), executable.inputs[i].dtype, order="C", ndmin=0)
+        kept.append(array)
+        if i in loop.carried:
+            found.append(address_of(array))
+        elif i >= family.carried:
+            start = (len(array) - 1) * array[0].nbytes if i in sliced and family.reverse else 0
+            executable.pass_address(i, address_of(array) + start)
+    return np.array(found, np.int64), kept
+
+
+def constant_value(y: Instruction) -> Any:
+    """Return the numbers of a constant, or of a view of one."""
+    return y.value if y.is_constant else execute(y, [constant_value(y.inputs[0])])
 
 
 def make_check(x: Instruction, look: Callable[[Any], object]) -> Instruction:

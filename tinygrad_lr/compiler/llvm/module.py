@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from ..ir.fusion import Call, Indexed, Kernel, Loop, Product
+from ..ir.fusion import Call, Indexed, Kernel, Loop, NativeLoop, Product
 from ..ir.instruction import NATIVE_DTYPES, Instruction
+from ..ir.layout import locate
 from ..ir.program import make_identifier, unique_name
 from ..ir.schedule import Schedule, Storage, may_fail, placement_of
 from .arithmetic import can_emit, can_reduce
@@ -81,14 +82,15 @@ def pays_for_threads(plan: Schedule, threads: int) -> bool:
 class Slots:
     """The layout of the table of pointers: the slot of each piece of memory."""
 
-    def __init__(self, inputs: int, results: int, constants: int) -> None:
+    def __init__(self, inputs: int, results: int, constants: int, loops: int = 0) -> None:
         self.first = {"input": 0, "result": inputs, "constant": inputs + results}
         self.own = (
             inputs + results + constants
         )  # the program's own memory; the next slot is scratch
         self.callback = self.own + 2
         self.barrier = self.own + 3  # the counter of the barrier, and whether a callback failed
-        self.count = self.own + 4
+        self.loops = self.own + 4  # addresses of each loop: see `describe_loop`
+        self.count = self.loops + loops
 
     def __getitem__(self, storage: Storage) -> int:
         return self.first[storage.kind] + storage.number
@@ -102,7 +104,8 @@ class ModuleWriter:
     ) -> None:
         self.name, self.plan = name, plan
         self._text: str | None = None
-        self.slots = Slots(inputs, results, len(plan.constants))
+        self.loops = [kernel for kernel in plan.kernels if isinstance(kernel, NativeLoop)]
+        self.slots = Slots(inputs, results, len(plan.constants), len(self.loops))
         several = threads > 1 and os.name == "posix"  # sched_yield
         self.threads = threads if several and pays_for_threads(plan, threads) else 1
         self.scratch = max(
@@ -139,9 +142,11 @@ class ModuleWriter:
 
     # ---- kernels
 
-    def _describe_kernel(self, kernel: Kernel) -> KernelCode | None:
+    def _describe_kernel(self, kernel: Kernel) -> KernelCode | LoopCode | None:
         if isinstance(kernel, Call):
             return None
+        if isinstance(kernel, NativeLoop):
+            return describe_native_loop(kernel, self.plan, self.loops.index(kernel))
         arguments = KernelArguments(kernel, self.plan)
         scratch = isinstance(kernel, Product) and scratch_bytes(kernel) > 0
         shared = self.threads > 1 and is_shared(kernel, self.threads)
@@ -239,7 +244,11 @@ class ModuleWriter:
         b.ret(steps)
 
     def _emit_part(
-        self, name: str, codes: Sequence[KernelCode | None], calls: Iterator[int], barrier: Any
+        self,
+        name: str,
+        codes: Sequence[KernelCode | LoopCode | None],
+        calls: Iterator[int],
+        barrier: Any,
     ) -> Any:
         """Return a function that runs some kernels of a long program in one step."""
         kind = ir.FunctionType(I64, [POINTER, POINTER, I64, I64])
@@ -261,7 +270,7 @@ class ModuleWriter:
         self,
         b: Any,
         given: Sequence[Any],
-        codes: Sequence[KernelCode | None],
+        codes: Sequence[KernelCode | LoopCode | None],
         calls: Iterator[int],
         barrier: Any,
         failed: Any,
@@ -270,16 +279,27 @@ class ModuleWriter:
         table, strides, step, number = given
         pointers = Pointers(b, self.plan, self.slots, (table, strides), step)
         found: list[list[Any]] = [
-            [] if code is None else self._find_pointers(pointers, code) for code in codes
+            self._find_pointers(pointers, code) if isinstance(code, KernelCode) else []
+            for code in codes
         ]
         counter = pointers.at(self.slots.barrier, moving=False) if barrier else None
+        for code in codes:
+            if isinstance(code, LoopCode):
+                code.load(pointers, self.slots)
         if any(code is None or may_fail(code.kernel) for code in codes):
             pointers.at(self.slots.callback, moving=False)
         for code, arguments in zip(codes, found, strict=True):
             fails = code is None or may_fail(code.kernel)
             if code is None or may_fail(code.kernel):
+                assert not isinstance(code, LoopCode)
                 run = None if code is None else (self._get_function(code), arguments)
                 self._emit_callback(b, pointers, (next(calls), step, number), failed, run)
+            elif isinstance(code, LoopCode):
+                if barrier:
+                    with b.if_then(b.icmp_signed("==", number, I64(0))):
+                        code.emit(b, pointers, self.slots)
+                else:
+                    code.emit(b, pointers, self.slots)
             elif code.shared or not barrier:
                 function = self._get_function(code)
                 b.call(function, [*arguments, number] if code.shared else arguments)
@@ -359,6 +379,110 @@ class KernelCode(NamedTuple):
     shared: bool  # divided among threads
     kernel: Kernel
     arguments: KernelArguments
+
+
+class Passed(NamedTuple):
+    """An array that a loop passes to its body: the slot of its address in the body's table.
+
+    - `storage`, `far`: where it is; None for a constant, whose address is in the descriptor at
+      `far`
+    - `target`: where a carry is computed; None in memory of the body's own
+    - `size`: the bytes to copy of a carry
+    """
+
+    slot: int
+    storage: Storage | None
+    far: int
+    target: Storage | None = None
+    size: int = 0
+
+
+class LoopCode(NamedTuple):
+    """The code of a loop: it passes arrays to its body, and calls it once for all steps."""
+
+    kind: str
+    steps: int
+    passed: list[Passed]
+    number: int  # among the loops of the program
+    kernel: NativeLoop
+
+    def load(self, pointers: Pointers, slots: Slots) -> None:
+        """Load what all code of a step can use."""
+        pointers.at(slots.loops + self.number, moving=False)
+        for x in self.passed:
+            for storage, far in ((x.storage, x.far), (x.target, 0)):
+                if storage is not None:
+                    pointers.to(storage, far)
+
+    def emit(self, b: Any, pointers: Pointers, slots: Slots) -> None:
+        """Emit the call."""
+        descriptor = pointers.at(slots.loops + self.number, moving=False)
+
+        def entry(i: int, kind: Any) -> Any:
+            return b.load(b.gep(descriptor, [I64(i)], source_etype=I64), typ=kind, align=8)
+
+        table, strides = entry(1, POINTER), entry(2, POINTER)
+        for x in self.passed:
+            place = b.gep(table, [I64(x.slot)], source_etype=POINTER)
+            given = entry(x.far, POINTER) if x.storage is None else pointers.to(x.storage, x.far)
+            if x.size:
+                target = b.load(place, typ=POINTER, align=8)
+                if x.target is not None:
+                    target = pointers.to(x.target, 0)
+                emit_copy(b, target, given, x.size)
+                given = target
+            b.store(given, place, align=8)
+        kind = ir.FunctionType(I64, [POINTER, POINTER, I64, I64])
+        function = b.inttoptr(entry(0, I64), kind.as_pointer())
+        b.call(function, [table, strides, I64(self.steps), I64(0)])
+
+
+def describe_native_loop(kernel: NativeLoop, plan: Schedule, number: int) -> LoopCode:
+    """Return the code of a loop."""
+    x, loop = kernel.last, kernel.last.options["function"]
+    family, first_result = loop.family, loop.executable.first_result
+    parts = {
+        part.options["position"]: plan.storage[part]
+        for part in plan.stored[kernel]
+        if part.operation == "part"
+    }
+    end, passed, constants = family.carried + family.sliced, [], 3
+
+    def last_row(whole: Instruction) -> int:
+        return whole.nbytes // family.steps * (family.steps - 1) if family.reverse else 0
+
+    for i, y in enumerate(x.inputs):
+        where = locate(y)
+        if i < family.carried and i not in loop.carried:
+            continue
+        storage, far = None, constants
+        if where.root.is_constant:
+            if i >= family.carried:
+                continue  # its address stays
+            constants += 1
+        else:
+            storage, far = plan.storage[where.root], where.offset * y.dtype.itemsize
+        if i < family.carried:
+            passed.append(Passed(i, storage, far, parts.get(i), y.nbytes))
+        else:
+            passed.append(Passed(i, storage, far + (last_row(y) if i < end else 0)))
+    likes = {
+        part.options["position"]: part for part in plan.stored[kernel] if part.operation == "part"
+    }
+    for k, position in enumerate(loop.kept):
+        far = last_row(likes[position])
+        passed.append(Passed(first_result + k, parts[position], far))
+    return LoopCode("loop", family.steps, passed, number, kernel)
+
+
+def emit_copy(b: Any, target: Any, source: Any, size: int) -> None:
+    """Emit a copy of some bytes."""
+    name = "llvm.memcpy.p0.p0.i64"
+    copy = b.module.globals.get(name)
+    if copy is None:
+        kinds = [POINTER, POINTER, I64, ir.IntType(1)]
+        copy = ir.Function(b.module, ir.FunctionType(ir.VoidType(), kinds), name)
+    b.call(copy, [target, source, I64(size), ir.IntType(1)(0)])
 
 
 class Pointers:

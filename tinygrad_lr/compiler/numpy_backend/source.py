@@ -10,6 +10,7 @@ import itertools
 import linecache
 import weakref
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ import numpy as np
 from ...support.abstract_array import Array
 from ...support.errstate import ignore_float_errors
 from ..ir.buffers import BufferAssignment, assign_buffers
+from ..ir.control_flow import bind_bodies
 from ..ir.cost import FREE, count_bytes_moved
 from ..ir.executable import Updates
 from ..ir.instruction import PYTHON_TYPES, REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
-from ..ir.passes import PassResult
+from ..ir.passes import Pass, PassResult, run_passes
 from ..ir.program import Program, make_identifier, unique_name
 from ..ir.stages import Stages
 from .scalar_arithmetic import number_function, where
@@ -44,6 +46,7 @@ class NumpyExecutable:
     def __init__(
         self, program: Program, inputs: Sequence[Instruction], updates: Updates, stages: Stages
     ) -> None:
+        program, updates = apply_pass(lambda x: bind_bodies(x, compile_body), program, updates)
         with stages.measure("write Python"):
             writer = SourceWriter(program, inputs, updates)
         self.source, self.memory = writer.source, writer.memory
@@ -53,6 +56,7 @@ class NumpyExecutable:
         self.kernel_names = [x.operation for x in writer.order if x.operation not in FREE]
         self.bytes_moved = count_bytes_moved(writer.order)
         self._inputs, self._results = len(inputs), len(program.results)
+        self._weak = [x.weak for x in inputs]
         self._updated_numbers = [i for i, _ in updates if writer.is_number(writer.inputs[i])]
         filename = f"<{writer.name} compiled by tinygrad_lr, {next(_files)}>"
         lines = self.source.splitlines(keepends=True)
@@ -99,21 +103,44 @@ class NumpyExecutable:
         return [f"found = {writer.name('function', self._function)}({given})"]
 
     def loop(
-        self, inputs: list[Any], steps: int, changing: dict[int, Array]
-    ) -> tuple[list[list[Any]], list[Any]]:
+        self, inputs: list[Any], steps: int, changing: dict[int, Array], reverse: bool = False
+    ) -> tuple[list[Any], list[Any]]:
         """Run the program `steps` times; return the stacked results, and the updated numbers."""
         inputs, function = list(inputs), self._function
         rows: list[list[Any]] = []
         carried: list[Any] = []
-        for step in range(steps):
+        for step in reversed(range(steps)) if reverse else range(steps):
             for position, values in changing.items():
-                inputs[position] = values[step]
+                inputs[position] = values[step].item() if self._weak[position] else values[step]
             found = function(*inputs)
             carried = found[self._results :]
             for position, number in zip(self._updated_numbers, carried, strict=False):
                 inputs[position] = number
             rows.append(found[: self._results])
-        return [list(column) for column in zip(*rows, strict=True)], carried
+        if reverse:
+            rows.reverse()
+        return [np.stack(column) for column in zip(*rows, strict=True)], carried
+
+    def repeat(self, inputs: list[Any]) -> None:
+        """Run the program, which updates its inputs, as long as its only result is true."""
+        while self._function(*inputs)[0]:
+            pass
+
+
+def compile_body(
+    program: Program, inputs: Sequence[Instruction], updates: Updates, stages: Stages
+) -> NumpyExecutable:
+    """Compile the body of a loop, which no pass has seen yet."""
+    program, updates = apply_pass(lambda x: run_passes(x)[0], program, updates)
+    return NumpyExecutable(program, inputs, updates, stages)
+
+
+def apply_pass(run: Pass, program: Program, updates: Updates) -> tuple[Program, Updates]:
+    """Return a program and its updates after a pass over both."""
+    count = len(program.results)
+    whole = run(replace(program, results=[*program.results, *(new for _, new in updates)]))
+    final = list(zip([i for i, _ in updates], whole.results[count:], strict=True))
+    return replace(whole, results=whole.results[:count]), final
 
 
 class SourceWriter:

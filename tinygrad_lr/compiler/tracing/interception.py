@@ -57,7 +57,7 @@ class Interceptor(Protocol):
     def need_numbers(self, instructions: Iterable[Any]) -> None:
         """Remember that the function needs the numbers of instructions."""
 
-    def note_update(self) -> None:
+    def note_update(self, x: Any = None) -> None:
         """Remember that an array has been changed in place."""
 
     def note_truth(self, kind: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.control_flow import TRACED_CONTROL_FLOW
 from ...core.node import Node, next_serial
 from ...core.value import Value
 from ...errors import TraceError
@@ -28,12 +30,22 @@ from ..ir.sources import (
 )
 from .call_stack import user_line
 from .captures import Captures, is_plain_array
+from .control_flow import CARRY, TracedControlFlow
 from .guards import Guards, Presence, changed_variable, root_of
 from .interception import RAW_SLOTS, bypass_trace, intercept
 from .random_draws import TracedGenerator
-from .trace_errors import OWN_PACKAGES, trace_error
+from .trace_errors import OWN_PACKAGES, raise_trace_error, trace_error
 from .traced_array import CHECKS, Check, Traced, as_instruction
 from .traced_int import TracedInt
+
+
+class RunningBody:
+    """The body of a loop that runs: its inputs, and what is made in it."""
+
+    def __init__(self, where: str, inputs: Sequence[Instruction], since: int) -> None:
+        self.where, self.inputs, self.since = where, inputs, since
+        self.checks: list[Check] = []
+        self.created: dict[int, Traced] = {}
 
 
 class StandIn:
@@ -86,16 +98,41 @@ class Trace:
         self.late: dict[tuple[Any, ...], tuple[CodeType, int]] = {}
         self._context: contextvars.Context | None = None  # as it was, while the function runs
         self._variable: str | None = None  # the context variable that the function has changed
+        self.bodies: list[RunningBody] = []
         self._overwritten: set[int] = set()  # Values whose gradient was set before it was read
         self._reassigned: set[int] = set()  # Values whose data was set, not updated in place
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Return what the function returns, with all reads and writes redirected to this trace."""
-        token = CHECKS.set(self.checks)
+        token, loops = CHECKS.set(self.checks), TRACED_CONTROL_FLOW.set(TracedControlFlow(self))
         try:
             return intercept(self, lambda: self._watch_context(function))
         finally:
             CHECKS.reset(token)
+            TRACED_CONTROL_FLOW.reset(loops)
+
+    @contextlib.contextmanager
+    def inside_body(self, where: str, inputs: Sequence[Instruction]) -> Iterator[list[Check]]:
+        """Refuse to change what is outside a body, for the block; collect the body's checks."""
+        body = RunningBody(where, inputs, next_serial())
+        self.bodies.append(body)
+        token = CHECKS.set(body.checks)
+        try:
+            yield body.checks
+        finally:
+            CHECKS.reset(token)
+            self.bodies.pop()
+
+    def active_inputs(self) -> set[Source]:
+        """Return the inputs of the bodies that are running."""
+        return {x.options["source"] for body in self.bodies for x in body.inputs}
+
+    def require_own(self, what: str, is_own: bool) -> None:
+        """Raise `TraceError` if the body of a loop changes what is outside it."""
+        if self.bodies and not is_own:
+            raise_trace_error(
+                f"the body of {self.bodies[-1].where} must not change {what} outside it", CARRY
+            )
 
     def _watch_context(self, function: Callable[[], Any]) -> Any:
         """Call a function; remember the context variable that it leaves with another content.
@@ -155,8 +192,10 @@ class Trace:
             if all(isinstance(source, Entry) for source in sources):
                 self.needed.update(source.key() for source in sources)
 
-    def note_update(self) -> None:
-        """Remember the line of the first update in place."""
+    def note_update(self, x: Any = None) -> None:
+        """Remember the line of the first update in place, of a traced array if it is given."""
+        if self.bodies and x is not None:
+            self.require_own("an array", id(x) in self.bodies[-1].created)
         self.updated_at = self.updated_at or user_line()
 
     def note_truth(self, kind: str) -> None:
@@ -183,6 +222,8 @@ class Trace:
     def add_created(self, created: Traced, code: CodeType, line: int) -> None:
         """Remember a new traced array, and the user's line that created it."""
         self.created.append((weakref.ref(created), code, line))
+        for body in self.bodies:
+            body.created[id(created)] = created
 
     def input(self, source: Source, like: Any, name: str | None = None) -> Instruction:
         """Return the input instruction of a source, which holds something like `like`."""
@@ -238,6 +279,9 @@ class Trace:
             own = node._serial >= self.since
         except AttributeError:  # a Value that is being created
             own = True
+        if self.bodies and slot in {"_content", "_grad"}:
+            is_new = not hasattr(node, "_serial") or node._serial >= self.bodies[-1].since
+            self.require_own("a Value", is_new)
         if own:
             RAW_SLOTS[slot].__set__(node, new)
             return
@@ -353,6 +397,7 @@ class Trace:
 
     def set_attribute(self, owner: Any, name: str, new: Any) -> None:
         """Set an object's attribute in this trace."""
+        self.require_own(f"{type(owner).__name__}.{name}", is_own=False)
         self._attributes[id(owner), name] = (owner, new)
 
     def add_host_input(self, compute: Callable[[int], Any], like: Any, label: str) -> Traced:

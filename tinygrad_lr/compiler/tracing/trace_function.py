@@ -24,6 +24,7 @@ from ..ir.instruction import Instruction
 from ..ir.program import Program
 from ..ir.sources import Argument, CapturedArray, Gradient, HostInput, Source, ValueData
 from . import numpy_calls  # noqa: F401 - implements NumPy's functions for traced arrays
+from .control_flow import require_closed
 from .frames import LineFinder, Observer, observe
 from .guards import Guards, inner_objects
 from .interception import bypass_trace
@@ -258,6 +259,8 @@ def trace_function(
         if identities.is_shared and not shared:
             return again(changed, needed, True)
     updates = trace.updates()
+    read = [*map(as_instruction, contents), *(x for _, x in updates if x is not None)]
+    require_closed([*read, *(x for x, _ in trace.checks)], trace.created)
     require_apart(updates, trace)
     is_step = any(map(is_trained, updates))
     requires_grad = [isinstance(x, Value) and x.requires_grad and not is_step for x in results]

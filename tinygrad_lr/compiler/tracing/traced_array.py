@@ -375,8 +375,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         raise_trace_error(
             "a branch (if, while, and, or, not, assert) must not depend on a traced number, whose "
             "value is unknown while tracing",
-            "use np.where(condition, a, b), or make the branch depend on a static argument: "
-            'tg.compile(f, static=("name",))',
+            "use np.where(condition, a, b) or tg.cond, or make the branch depend on a static "
+            'argument: tg.compile(f, static=("name",))',
             needed=[self.instruction],
         )
 
@@ -515,7 +515,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             self._whole_read = whole.instruction
         self._instruction = fitting
         if (trace := CURRENT_TRACE.get()) is not None:
-            trace.note_update()
+            trace.note_update(self)
         return self
 
     def _fit(self, new: Any, weak: bool) -> Instruction:

@@ -18,6 +18,7 @@ from .concatenate_in_place import inline_concatenations
 from .constant_folding import fold_constants
 from .expansion import expand_calls
 from .fast_math import apply_fast_math
+from .loop_results import extend_loops
 from .reshape_copies import insert_reshape_copies
 from .vector_products import lower_vector_products
 
@@ -35,6 +36,7 @@ class PassResult(NamedTuple):
 EXACT_PASSES: list[Pass] = [
     fold_constants,  # first: what follows then sees numbers
     simplify_algebra,
+    extend_loops,  # before equal loops are merged
     merge_common_subexpressions,
 ]
 """Passes that change no bit of any result. Both backends run them."""

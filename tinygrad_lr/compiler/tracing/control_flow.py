@@ -1,0 +1,1097 @@
+"""scan, while_loop and cond in a trace: a body runs once, and becomes one loop.
+
+The body runs on inputs of its own (`run_body`). What it computes from them is a closed program;
+what it computes from other things alone happens once, outside the loop, and is one of its operands.
+The graph of its Values, on the same instructions, gives the body of the gradient's loop by the
+chain rule, and so the derivatives of every order (`TracedLoop`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...core.batching import by_rows
+from ...core.chain_rule import match_shape, pull_back, push_forward
+from ...core.control_flow import as_predicate, read_carry, read_step
+from ...core.custom import Pull, is_recorded
+from ...core.grad_mode import RECORDING
+from ...core.graph import topological_order as order_of_graph
+from ...core.node import next_serial, unwrap
+from ...core.primitive import Primitive
+from ...core.value import Value, make_value
+from ...errors import GraphError, TraceError
+from ...support import pytree as tree
+from ..ir.control_flow import (
+    Body,
+    BodyCall,
+    BodyInput,
+    BranchCall,
+    LoopFamily,
+    WhileCall,
+    add_body_call,
+    make_body_input,
+)
+from ..ir.instruction import SERIALS, VIEWS, Instruction, constant, replace_operands
+from ..ir.passes.common_subexpressions import make_hashable
+from ..ir.program import topological_order
+from ..ir.sources import HostInput, Source
+from .interception import bypass_trace
+from .python_calls import Call
+from .trace_errors import raise_trace_error, trace_error
+from .traced_array import CHECKS, Check, Traced, as_instruction, cast_to
+from .traced_graph import TracedGraph, make_leaf, run_rules
+
+CARRY = "return it in the carry instead"
+LEAVES = frozenset({"input", "constant"})
+LEFT_BY_BODY = (
+    "an array computed in the body of a loop or a branch must not be used outside it, or in its "
+    "next step",
+    "return it from the body, in the carry or as a result",
+)
+
+
+class Trace(Protocol):
+    """What a trace must do for the bodies in it."""
+
+    inputs: dict[tuple[Any, ...], tuple[Source, Instruction]]
+
+    def inside_body(
+        self, where: str, inputs: Sequence[Instruction]
+    ) -> contextlib.AbstractContextManager[list[Check]]:
+        """Refuse to change what is outside a body, for the block; collect the body's checks."""
+
+    def active_inputs(self) -> set[Source]:
+        """Return the inputs of the bodies that are running."""
+
+    def add_host_input(self, compute: Callable[[int], Any], like: Any, label: str) -> Traced:
+        """Return an input whose numbers Python computes before each step."""
+
+
+class TracedControlFlow:
+    """The three functions, in a trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    def scan(
+        self,
+        f: Callable[..., Any],
+        init: Any,
+        start: Sequence[Any],
+        xs: Any,
+        slices: Sequence[Any],
+        steps: int,
+        reverse: bool,
+    ) -> tuple[Any, Any]:
+        """Return the last carry and the stacked results."""
+        start, slices = list(map(strengthen, start)), list(map(strengthen, slices))
+        count = len(start)
+
+        def run(given: Sequence[Any]) -> tuple[list[Any], Any]:
+            carry, x = tree.unflatten(init, given[:count]), tree.unflatten(xs, given[count:])
+            carried, y = read_step(f(carry, x), init, given[:count])
+            return [*carried, *tree.leaves(y)], y
+
+        rows = [row_of(x) for x in slices]
+        likes = [*(as_instruction(unwrap(x)) for x in start), *rows]
+        run_, y = settle_body("scan", self.trace, f, run, likes, [*start, *slices], count)
+        drawn = self._draw_for_all_steps(run_, steps, reverse)
+        captured = Captured()
+        loop = run_.close(f, steps, reverse, count, len(slices) + len(drawn), captured)
+        found = loop.apply([*start, *slices, *drawn, *captured.operands])
+        carried = tree.unflatten(init, found[:count])
+        return carried, tree.unflatten(y, found[count:])
+
+    def _draw_for_all_steps(self, run: BodyRun, steps: int, reverse: bool) -> list[Traced]:
+        """Let what Python computes for a step be computed for all, in the order of the steps."""
+        trace, made = self.trace, []
+        rows: list[list[Any]] = []
+        sources = [x.options["source"] for x in run.draws]
+
+        def compute_all(ahead: int) -> Any:
+            rows[:] = [[source.compute(ahead) for source in sources] for _ in range(steps)]
+            if reverse:
+                rows.reverse()
+            return column(0)
+
+        def column(position: int) -> Any:
+            return np.stack([row[position] for row in rows])
+
+        for i, x in enumerate(run.draws):
+            del trace.inputs[x.options["source"].key()]
+            like = np.broadcast_to(np.zeros((), x.dtype), (steps, *x.shape))
+            compute = (lambda ahead, i=i: column(i)) if i else compute_all
+            made.append(trace.add_host_input(compute, like, x.options["source"].label))
+        return made
+
+    def while_loop(
+        self,
+        cond_fun: Callable[..., Any],
+        body_fun: Callable[..., Any],
+        init: Any,
+        start: Sequence[Any],
+    ) -> Any:
+        """Return what is left of the value at the end of the loop."""
+        start = list(map(strengthen, start))
+        count = len(start)
+
+        def check(value: Any) -> Any:
+            goes_on = as_predicate("while_loop", "cond_fun", cond_fun(value))
+            return Traced(cast_to(as_instruction(unwrap(goes_on)), np.dtype(bool), False))
+
+        def run(given: Sequence[Any]) -> tuple[list[Any], Any]:
+            new = read_carry("while_loop", body_fun(tree.unflatten(init, given)), init, given)
+            new = list(map(strengthen, new))
+            return [*new, check(tree.unflatten(init, new))], None
+
+        both = (cond_fun, body_fun)
+        likes = [as_instruction(unwrap(x)) for x in start]
+        run_, _ = settle_body("while_loop", self.trace, both, run, likes, start, count)
+        run_.require_no_draws("while_loop")
+        captured = Captured(stays=True)
+        loop = run_.close(body_fun, 1, False, count, 0, captured)
+        starts = check(tree.unflatten(init, start))
+        operands = [*start, *captured.operands]
+        call = WhileCall(loop.family.body, count, f"while_loop of {loop.family.body.name}")
+        numbers = [as_instruction(x) for x in (starts, *map(unwrap, operands))]
+        parts = [Traced(x) for x in add_body_call(call, numbers)]
+        found = make_results(
+            "while_loop",
+            parts,
+            loop.outputs[:count],
+            operands,
+            refuse_reverse,
+            loop.are_values[:count],
+        )
+        return tree.unflatten(init, found)
+
+    def cond(
+        self,
+        pred: Any,
+        true_fun: Callable[..., Any],
+        false_fun: Callable[..., Any],
+        operands: Sequence[Any],
+    ) -> Any:
+        """Return what the branch that the predicate chooses returns."""
+        chosen = as_instruction(unwrap(pred))
+        if chosen.is_constant:
+            return true_fun(*operands) if chosen.value else false_fun(*operands)
+        runs, shown = [], []
+        for f in (true_fun, false_fun):
+
+            def run(given: Sequence[Any], f: Callable[..., Any] = f) -> tuple[list[Any], Any]:
+                found = f(*operands)
+                return list(tree.leaves(found)), found
+
+            run_, found = settle_body("cond", self.trace, f, run, [], [], 0)
+            run_.require_no_draws("cond")
+            runs.append(run_)
+            shown.append(found)
+        tree.match_leaves("cond", shown[1], shown[0])
+        for x, y in zip(runs[0].results, runs[1].results, strict=True):
+            if (x.shape, x.dtype) != (y.shape, y.dtype):
+                raise_trace_error(
+                    "both branches of cond must return the same shapes and dtypes, got "
+                    f"{x.dtype} {x.shape} and {y.dtype} {y.shape}",
+                    "convert them with .astype() and np.broadcast_to",
+                )
+        captured = Captured(stays=True)
+        branches = [
+            run.close(f, 1, False, 0, 0, captured)
+            for run, f in zip(runs, (true_fun, false_fun), strict=True)
+        ]
+        found = TracedBranch(branches, captured).apply([pred, *captured.operands])
+        return tree.unflatten(shown[0], found)
+
+
+def refuse_reverse(g: Any, given: Sequence[Any]) -> Any:
+    """Raise `GraphError`: the steps of a loop that depend on data aren't kept."""
+    raise GraphError(
+        "while_loop: has no gradient in a compiled function, where the number of its steps isn't "
+        "known; use tg.scan with a fixed number of steps"
+    )
+
+
+def strengthen(x: Any) -> Any:
+    """Return an operand whose dtype is that of an array, not of a Python number."""
+    content = unwrap(x)
+    if isinstance(x, Value):
+        weak = isinstance(content, Traced) and content.instruction.weak
+        return x * np.float64(1.0) if weak or type(content) is float else x
+    made = as_instruction(x)
+    return Traced(cast_to(made, made.dtype, weak=False)) if made.weak else x
+
+
+def row_of(x: Any) -> Instruction:
+    """Return an instruction like one slice."""
+    made = as_instruction(unwrap(x))
+    return Instruction("input", (), {}, made.shape[1:], made.dtype, False, made.name)
+
+
+# ---- a body that runs while tracing
+
+
+def kind_of(x: Any) -> int:
+    """Return 0 for an array, 1 for a Value, 2 for one that requires a gradient."""
+    return 1 + bool(x.requires_grad) if isinstance(x, Value) else 0
+
+
+def settle_body(
+    where: str,
+    trace: Trace,
+    f: Any,
+    run: Callable[[Sequence[Any]], tuple[list[Any], Any]],
+    likes: Sequence[Instruction],
+    given: Sequence[Any],
+    carried: int,
+) -> tuple[BodyRun, Any]:
+    """Run a body until what it carries stays a Value, or an array; and once more, as a second step.
+
+    Both must compute the same: else the body has changed something that it reads.
+    """
+    kinds = [kind_of(x) for x in given]
+    before: BodyRun | None = None
+    state = outer_state(f)
+    while True:
+        now = BodyRun(where, trace, likes, kinds, before)
+        shown = now.run(run)
+        found = [kind_of(x) for x in now.found[:carried]]
+        new = [*map(max, kinds, found), *kinds[carried:]]
+        if before is not None and new == kinds:
+            if now.code() != before.code() or outer_state(f) != state:
+                raise_trace_error(
+                    f"the body of {where} must not change what is outside it, or compute something "
+                    "else in its second step",
+                    CARRY,
+                )
+            return now, shown
+        before = now if new == kinds else None
+        if before is None:
+            now.forget_draws()
+        kinds = new
+
+
+class BodyRun:
+    """One run of a body: its inputs, its results, and what it read and drew."""
+
+    def __init__(
+        self,
+        where: str,
+        trace: Trace,
+        likes: Sequence[Instruction],
+        kinds: Sequence[int],
+        before: BodyRun | None,
+    ) -> None:
+        self.where, self.trace, self.kinds = where, trace, kinds
+        if before is not None:
+            before.forget_draws()
+        self.inputs = [make_body_input(x) for x in likes]
+        self.draws: list[Instruction] = []
+
+    def run(self, function: Callable[[Sequence[Any]], tuple[list[Any], Any]]) -> Any:
+        """Run the body; return what shows the structure of its results."""
+        trace, self.since = self.trace, next_serial()
+        self.first = next(SERIALS)
+        known = set(trace.inputs)
+        with trace.inside_body(self.where, self.inputs) as checks:
+            given = [make_given(x, kind) for x, kind in zip(self.inputs, self.kinds, strict=True)]
+            self.given = [x for x in given if isinstance(x, Value)]
+            found, shown = function(given)
+            self.found = list(map(strengthen, found))
+            self.contents = [unwrap(x) for x in self.found]
+        self.results = list(map(as_instruction, self.contents))
+        self.checks = list(checks)
+        self.draws = [
+            x
+            for key, (source, x) in trace.inputs.items()
+            if key not in known and isinstance(source, HostInput) and source.changes
+        ]
+        return shown
+
+    def forget_draws(self) -> None:
+        """Let the program make no draws for a run that isn't used."""
+        for x in self.draws:
+            self.trace.inputs.pop(x.options["source"].key(), None)
+
+    def require_no_draws(self, where: str) -> None:
+        """Refuse random numbers in a body that runs an unknown number of times."""
+        if self.draws:
+            raise_trace_error(
+                f"random numbers must not be drawn in {where}, whose number of steps isn't known",
+                "draw them before, or use tg.scan",
+            )
+
+    def code(self) -> list[Any]:
+        """Return what the body computes, equal for equal runs."""
+        return describe_code([*self.results, *(x for x, _ in self.checks)], self.own)
+
+    @property
+    def own(self) -> list[Instruction]:
+        """The inputs of the body and its draws."""
+        return [*self.inputs, *self.draws]
+
+    def close(
+        self,
+        f: Any,
+        steps: int,
+        reverse: bool,
+        carried: int,
+        sliced: int,
+        captured: Captured,
+    ) -> TracedLoop:
+        """Return the body as a loop: a closed program, with a graph of its own."""
+        wanted = [x for x in self.found if isinstance(x, Value) and x.requires_grad]
+        outer = [
+            x
+            for x in order_of_graph(wanted, self.since)
+            if x._serial < self.since and not any(x is y for y in self.given)
+        ]
+        for value in outer:
+            captured.add_value(value)
+        inputs = {
+            value: x
+            for x, value in zip(
+                [x for x, kind in zip(self.inputs, self.kinds, strict=True) if kind],
+                self.given,
+                strict=True,
+            )
+        }
+        inputs |= {value: captured.of_values[value] for value in outer}
+        with bypass_trace():
+            graph = TracedGraph(wanted, inputs, self.since)
+        checked = [x for x, _ in self.checks]
+        roots = [*self.results, *checked, *graph.instructions]
+        closed = captured.close(self.own, roots, self.trace.active_inputs(), self.first)
+        count = len(self.results)
+        graph.replace(closed[count + len(checked) :])
+        places = captured.places
+        checks = zip(closed[count : count + len(checked)], (y for _, y in self.checks), strict=True)
+        name = getattr(f, "__name__", self.where)
+        body = Body(name, (*self.own, *places), tuple(closed[:count]), tuple(checks))
+        twins = iter(graph.outputs)
+        outputs = [
+            next(twins) if isinstance(x, Value) and x.requires_grad else None for x in self.found
+        ]
+        family = LoopFamily(body, carried, sliced, steps, reverse)
+        are_values = [isinstance(x, Value) for x in self.found]
+        return TracedLoop(family, graph.leaves, outputs, are_values)
+
+
+def make_given(x: Instruction, kind: int) -> Any:
+    """Return an input of a body, as the function gets it."""
+    if kind:
+        return Value(Traced(x), requires_grad=kind == 2)
+    return Traced(x, kind="array" if x.shape else "scalar")
+
+
+def require_closed(
+    roots: Sequence[Instruction], created: Sequence[tuple[Any, types.CodeType, int]]
+) -> None:
+    """Raise `TraceError` if a program uses what the body of a loop has left outside it."""
+    lost = {x for x in topological_order(roots) if isinstance(x.options.get("source"), BodyInput)}
+    if not lost:
+        return
+    for ref, code, line in created:
+        x = ref()
+        if x is not None and not lost.isdisjoint(topological_order([x.instruction])):
+            raise trace_error(code, line, *LEFT_BY_BODY)
+    wrong, cure = LEFT_BY_BODY
+    raise TraceError(f"compile: {wrong}; {cure}")
+
+
+class Captured:
+    """What bodies read from outside: operands of the loop, each with an input in the body."""
+
+    def __init__(self, stays: bool = False) -> None:
+        self.stays = stays
+        self.places: list[Instruction] = []
+        self.operands: list[Any] = []
+        self.of_values: dict[Any, Instruction] = {}
+        self._known: dict[Instruction, Instruction] = {}
+
+    def add_value(self, value: Value) -> None:
+        """Let a Value be an operand, with a gradient."""
+        if value not in self.of_values:
+            made = as_instruction(unwrap(value))
+            self.of_values[value] = self._add(made, value)
+            self._known.setdefault(made, self.of_values[value])
+
+    def _add(self, x: Instruction, operand: Any) -> Instruction:
+        place = make_body_input(x)
+        self.places.append(place)
+        self.operands.append(operand)
+        return place
+
+    def take(self, x: Instruction) -> Instruction:
+        """Return what a body has in the place of something computed outside it."""
+        if x in self._known:
+            return self._known[x]
+        if x.is_constant and not is_changeable(x.value):
+            return x
+        if x.operation in VIEWS:
+            self._known[x] = replace_operands(x, [self.take(x.inputs[0])])
+        else:
+            self._known[x] = self._add(x, Traced(x))
+        return self._known[x]
+
+    def close(
+        self,
+        own: Sequence[Instruction],
+        roots: Sequence[Instruction],
+        active: set[Source],
+        since: int,
+    ) -> list[Instruction]:
+        """Return the roots as they are computed from the inputs of a body alone.
+
+        What was made before `since` is computed outside, and so is what doesn't depend on the
+        body's inputs, unless `stays`: a body that may not run at all must raise no error.
+        """
+        order = topological_order(roots)
+        inside: dict[Instruction, Instruction] = {x: x for x in (*own, *self.places)}
+        for x in order:
+            source = x.options.get("source")
+            if isinstance(source, BodyInput) and x not in inside and source not in active:
+                raise_trace_error(*LEFT_BY_BODY)
+            made_here = self.stays and x.serial >= since and x.operation not in LEAVES
+            if made_here or any(y in inside for y in x.inputs):
+                operands = [inside[y] if y in inside else self.take(y) for y in x.inputs]
+                inside[x] = replace_operands(x, operands)
+        return [inside[x] if x in inside else self.take(x) for x in roots]
+
+
+def is_changeable(value: Any) -> bool:
+    """Return True for an array that others may write to."""
+    return isinstance(value, np.ndarray) and (value.flags.writeable or value.base is not None)
+
+
+def describe_code(roots: Sequence[Instruction], own: Sequence[Instruction]) -> list[Any]:
+    """Return what is computed from a body's inputs, equal for equal programs."""
+    place: dict[Instruction, Any] = {x: ("own", i) for i, x in enumerate(own)}
+    dependent = set(own)
+    code: list[Any] = []
+
+    def described(x: Instruction) -> Any:
+        if x in place:
+            return place[x]
+        if x.is_constant:
+            return ("constant", make_hashable(np.asarray(x.value).tobytes()), x.dtype, x.shape)
+        if x.operation == "input":
+            return id(x)
+        inner = topological_order([x])
+        return tuple(
+            (y.operation, y.shape, y.dtype, id(y) if y.operation == "input" else None)
+            for y in inner
+        )
+
+    for x in topological_order(roots):
+        if x in place or not any(y in dependent for y in x.inputs):
+            continue
+        dependent.add(x)
+        options = [(k, describe_option(v)) for k, v in sorted(x.options.items())]
+        code.append((x.operation, [described(y) for y in x.inputs], options, x.shape, x.dtype))
+        place[x] = ("step", len(code))
+    code.append([described(x) for x in roots])
+    return code
+
+
+def describe_option(option: Any) -> Any:
+    """Return an option of an instruction, equal for equal ones: bodies by their code."""
+    if isinstance(option, BodyCall):
+        return [describe_code(x.results, x.inputs) for x in option.bodies]
+    return repr(option) if isinstance(option, Call) else make_hashable(option)
+
+
+def outer_state(f: Any) -> list[Any]:
+    """Return what a function could change outside, as far as its closure holds it."""
+    found: list[Any] = []
+    waiting, seen = [f], set()
+    while waiting:
+        x = waiting.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if isinstance(x, functools.partial):
+            waiting += [x.func, x.args, x.keywords]
+        elif isinstance(x, types.MethodType):
+            waiting += [x.__func__, x.__self__]
+        elif isinstance(x, types.FunctionType):
+            for cell in x.__closure__ or ():
+                try:
+                    content = cell.cell_contents
+                except ValueError:
+                    content = None
+                found.append(id(content))
+                waiting.append(content)
+        elif isinstance(x, (list, tuple, set, frozenset)):
+            inner = list(x)
+            found.append([id(y) for y in inner])
+            waiting += inner
+        elif isinstance(x, dict):
+            found.append([(id(k), id(y)) for k, y in x.items()])
+            waiting += x.values()
+    return found
+
+
+# ---- loops and branches, with their gradients
+
+
+def make_results(
+    name: str,
+    parts: Sequence[Traced],
+    outputs: Sequence[Value | None],
+    operands: Sequence[Any],
+    pull: Pull,
+    are_values: Sequence[bool],
+    push: Pull | None = None,
+) -> list[Any]:
+    """Return the results of a call, those of a graph as nodes."""
+    found: list[Any] = list(parts)
+    graded = [i for i, x in enumerate(outputs) if x is not None]
+    recorded = any(isinstance(x, Value) and x.requires_grad for x in operands)
+    if graded and recorded and RECORDING.get():
+        nodes = make_nodes(name, [parts[i] for i in graded], operands, pull, push)
+        found = [nodes.pop(0) if i in graded else x for i, x in enumerate(parts)]
+    return [
+        Value(x, requires_grad=False) if is_value and not isinstance(x, Value) else x
+        for x, is_value in zip(found, are_values, strict=True)
+    ]
+
+
+def make_nodes(
+    name: str,
+    parts: Sequence[Traced],
+    operands: Sequence[Any],
+    pull: Pull,
+    push: Pull | None,
+) -> list[Value]:
+    """Return results as Values of the graph: one, with all entries in a row, and its parts.
+
+    The rule holds instructions, not traced arrays: those of a trace must not outlive it.
+    """
+    likes = [x.instruction for x in parts]
+    numbers = [unwrap(x) for x in operands]
+    given_likes = list(map(as_instruction, numbers))
+    ends = np.cumsum([0, *(x.size for x in likes)]).tolist()
+
+    def split(row: Any) -> list[Any]:
+        if len(likes) == 1:
+            return [row]
+        pairs = zip(likes, ends, strict=False)
+        found = [np.reshape(row[end : end + x.size], x.shape) for x, end in pairs]
+        return [
+            x if x.dtype == y.dtype else x.astype(y.dtype)
+            for x, y in zip(found, likes, strict=True)
+        ]
+
+    @by_rows
+    def rule(g: Any, out: Any, *given: Any, **_: Any) -> Callable[[int], Any]:
+        pairs = zip(split(g), likes, strict=True)
+        cotangents = pull([match_shape(x, Traced(like)) for x, like in pairs], given)
+        return lambda position: match_shape(cotangents[position], Traced(given_likes[position]))
+
+    def pack(found: Sequence[Any]) -> Any:
+        single = len(found) == 1
+        return found[0] if single else np.concatenate([np.reshape(x, (-1,)) for x in found])
+
+    @by_rows
+    def tangent_rule(tangents: Any, out: Any, *given: Any, **_: Any) -> Any:
+        assert push is not None
+        pairs = zip(push(tangents, given), likes, strict=True)
+        return pack([match_shape(x, Traced(like)) for x, like in pairs])
+
+    operation = Primitive(_forward)
+    operation.name = name
+    operation.rules[0] = rule
+    if push is not None:
+        operation.tangent_rules[0] = tangent_rule
+    packed = pack(parts)
+    node = make_value(packed.copy(), (operation, tuple(operands), numbers, {}))
+    return split(node)
+
+
+def _forward(*operands: Any) -> Any:
+    raise NotImplementedError("a loop evaluates itself")
+
+
+def pull_back_all(
+    outputs: Sequence[Value | None], cotangents: Mapping[int, Any], recording: bool
+) -> dict[Value, Any]:
+    """Return the cotangents of all that outputs were computed from, for theirs by position."""
+    seeds: dict[Value, Any] = {}
+    for i, g in cotangents.items():
+        out = outputs[i]
+        if out is not None:
+            seeds[out] = seeds[out] + g if out in seeds else g
+    return pull_back(seeds, recording=recording) if seeds else {}
+
+
+def zeros(like: Instruction) -> Instruction:
+    """Return zeros like an instruction's result."""
+    array = np.zeros(like.shape, like.dtype)
+    array.flags.writeable = False
+    return constant(array)
+
+
+class TracedLoop:
+    """A loop on traced arrays, with the graph of its body.
+
+    - `leaves`: by the key of an input of the body, the Value that holds it in the graph
+    - `outputs`: for each result of the body its Value in the graph, None for a constant
+    - `are_values`: for each result, True if the function returns a Value
+    """
+
+    def __init__(
+        self,
+        family: LoopFamily,
+        leaves: Mapping[Any, Value],
+        outputs: Sequence[Value | None],
+        are_values: Sequence[bool],
+    ) -> None:
+        self.family, self.outputs = family, list(outputs)
+        self.are_values = list(are_values)
+        self.inputs = family.body.inputs
+        held = [leaves.get(x.options["source"].key()) for x in self.inputs]
+        reached = set(order_of_graph([x for x in outputs if x is not None]))
+        self.leaves = [x if x in reached else None for x in held]
+
+    def apply(self, operands: Sequence[Any]) -> list[Any]:
+        """Return the last carry and the stacked results for operands, Values or traced arrays."""
+        numbers = [as_instruction(unwrap(x)) for x in operands]
+        parts = [Traced(x) for x in add_body_call(self.family.call(), numbers)]
+        name = self.family.body.name
+        return make_results(
+            name, parts, self.outputs, operands, self.pull, self.are_values, self.push
+        )
+
+    def pull(self, g: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
+        """Return the cotangents of all operands, for those of the results that have a node."""
+        shares = iter(g)
+        cotangents = [None if x is None else next(shares) for x in self.outputs]
+        return self._follow(Backward, cotangents, given, is_recorded(g, given))
+
+    def push(self, tangents: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
+        """Return the tangents of the results that have a node, for those of the operands."""
+        recorded = is_recorded([t for t in tangents if t is not None], given)
+        found = self._follow(Forward, tangents, given, recorded)
+        return [x for x, out in zip(found, self.outputs, strict=True) if out is not None]
+
+    def _follow(
+        self,
+        kind: type[Backward | Forward],
+        moved: Sequence[Any],
+        given: Sequence[Any],
+        recording: bool,
+    ) -> list[Any]:
+        """Run the loop of a derivative, for what it begins with, and the loop's own operands."""
+        rule: Backward | Forward = run_rules(lambda: kind(self, moved, recording))
+        found = self._with_values(rule, given) if recording else self._with_numbers(rule, given)
+        return rule.arrange(found)
+
+    def _with_numbers(self, rule: Backward | Forward, given: Sequence[Any]) -> list[Any]:
+        """Run it on what the loop itself has kept of each step."""
+        numbers, family = list(map(as_instruction, given)), self.family
+        split = Residuals(self, [*rule.carried, *rule.seeds, *rule.extra], numbers)
+        results = [split.rewrite(as_instruction(x)) for x in rule.results]
+        kept = add_body_call(family.call(len(family.residuals)), numbers)
+        body = Body(
+            f"{family.body.name}_{rule.name}",
+            (*rule.carried, *rule.seeds, *split.slices, *rule.extra, *split.outer),
+            tuple(results),
+        )
+        sliced = len(rule.seeds) + len(split.slices)
+        reverse = family.reverse != rule.turns
+        loop = LoopFamily(body, len(rule.carried), sliced, family.steps, reverse)
+        operands = [
+            *map(as_instruction, rule.given_carries()),
+            *map(as_instruction, rule.given_seeds()),
+            *(numbers[x] if of_operand else kept[x] for of_operand, x in split.stacks),
+            *map(as_instruction, rule.given_extra()),
+            *split.operands,
+        ]
+        return [Traced(x) for x in add_body_call(loop.call(), operands)]
+
+    def _with_values(self, rule: Backward | Forward, given: Sequence[Any]) -> list[Any]:
+        """Run it as a node: a loop over the carries, whose body computes each step again."""
+        family, count = self.family, self.family.carried
+        end = count + family.sliced
+        whole = self._with_carries().apply(given)
+        own = [*self.inputs[count:end], *self.inputs[:count]]
+        body = Body(
+            f"{family.body.name}_{rule.name}",
+            (*rule.carried, *rule.seeds, *own, *rule.extra, *self.inputs[end:]),
+            tuple(as_instruction(unwrap(x)) for x in rule.results),
+        )
+        sliced, reverse = len(rule.seeds) + len(own), family.reverse != rule.turns
+        again = LoopFamily(body, len(rule.carried), sliced, family.steps, reverse)
+        outputs = [x if isinstance(x, Value) and x.requires_grad else None for x in rule.results]
+        loop = TracedLoop(again, self._held() | rule.leaves, outputs, [False] * len(outputs))
+        return loop.apply(
+            [
+                *rule.given_carries(),
+                *rule.given_seeds(),
+                *given[count:end],
+                *whole[len(family.body.results) :],
+                *rule.given_extra(),
+                *given[end:],
+            ]
+        )
+
+    def _held(self) -> dict[Any, Value]:
+        """Return the Values that hold inputs of the body, by the keys of these."""
+        pairs = zip(self.inputs, self.leaves, strict=True)
+        return {x.options["source"].key(): leaf for x, leaf in pairs if leaf is not None}
+
+    def _with_carries(self) -> TracedLoop:
+        """Return the loop that also stacks what it carries into each step."""
+        family, body = self.family, self.family.body
+        count = family.carried
+        more = Body(body.name, body.inputs, (*body.results, *body.inputs[:count]), body.checks)
+        whole = LoopFamily(more, count, family.sliced, family.steps, family.reverse)
+        outputs = [*self.outputs, *self.leaves[:count]]
+        return TracedLoop(whole, self._held(), outputs, [*self.are_values, *[False] * count])
+
+
+class Rule:
+    """The body of a derivative's loop: the chain rule along the graph of a loop's body.
+
+    - `carried`, `seeds`, `extra`: its inputs: what it carries, slices, and reads at each step
+    - `leaves`: for each of them by its key the Value that holds it, if the rule is recorded
+    - `results`: the new `carried`, then what is stacked
+    """
+
+    name = ""
+    turns = False  # True if its steps run in the other order than the loop's
+
+    def __init__(self, loop: TracedLoop, recording: bool) -> None:
+        self.loop, self.recording = loop, recording
+        self.count = loop.family.carried
+        self.end = self.count + loop.family.sliced
+        self.carried: list[Instruction] = []
+        self.seeds: list[Instruction] = []
+        self.extra: list[Instruction] = []
+        self.leaves: dict[Any, Value] = {}
+        self.results: list[Any] = []
+
+    def hold(self, x: Instruction) -> Any:
+        """Return an input as the chain rule gets it."""
+        if not self.recording:
+            return Traced(x)
+        leaf = self.leaves[x.options["source"].key()] = make_leaf(Traced(x))
+        return leaf
+
+
+class Backward(Rule):
+    """Reverse mode: it carries the cotangents of what the loop carries, and sums of the others."""
+
+    name, turns = "backward", True
+
+    def __init__(self, loop: TracedLoop, given: Sequence[Any], recording: bool) -> None:
+        super().__init__(loop, recording)
+        self.given = given
+        count, end = self.count, self.end
+        results = loop.family.body.results
+        self.positions = [
+            i for i in range(count) if loop.outputs[i] is not None or loop.leaves[i] is not None
+        ]
+        self.stacked = [i for i in range(count, len(results)) if loop.outputs[i] is not None]
+        places = [make_body_input(results[i], "g") for i in self.positions]
+        self.seeds = [make_body_input(results[i], "g") for i in self.stacked]
+        held = map(self.hold, [*places, *self.seeds])
+        seeds = dict(zip([*self.positions, *self.stacked], held, strict=True))
+        found = pull_back_all(loop.outputs, seeds, recording)
+
+        def share(i: int) -> Any:
+            leaf = loop.leaves[i]
+            return None if leaf is None else found.get(leaf)
+
+        for i in self.positions:
+            x = share(i)
+            self.results.append(Traced(zeros(loop.inputs[i])) if x is None else x)
+        self.summed = [i for i in range(end, len(loop.inputs)) if share(i) is not None]
+        sums = [make_body_input(loop.inputs[i], "sum") for i in self.summed]
+        self.results += [self.hold(x) + share(i) for x, i in zip(sums, self.summed, strict=True)]
+        self.sliced = [i for i in range(count, end) if share(i) is not None]
+        self.results += [share(i) for i in self.sliced]
+        self.carried = [*places, *sums]
+
+    def given_carries(self) -> list[Any]:
+        """Return what the loop begins with."""
+        likes = self.loop.family.body.results
+        found = [
+            Traced(zeros(likes[i])) if self.given[i] is None else self.given[i]
+            for i in self.positions
+        ]
+        return [*found, *(Traced(zeros(self.loop.inputs[i])) for i in self.summed)]
+
+    def given_seeds(self) -> list[Any]:
+        """Return the stacked cotangents of what all steps returned."""
+        return [self.given[i] for i in self.stacked]
+
+    def given_extra(self) -> list[Any]:
+        """Return nothing: each step gets its own."""
+        return []
+
+    def arrange(self, found: Sequence[Any]) -> list[Any]:
+        """Return the cotangents of the loop's operands."""
+        shares: list[Any] = [0.0] * len(self.loop.inputs)
+        for i, x in zip([*self.positions, *self.summed, *self.sliced], found, strict=True):
+            shares[i] = x
+        return shares
+
+
+class Forward(Rule):
+    """Forward mode: it carries the tangents of what the loop carries."""
+
+    name = "tangent"
+
+    def __init__(self, loop: TracedLoop, given: Sequence[Any], recording: bool) -> None:
+        super().__init__(loop, recording)
+        count, end = self.count, self.end
+        self.given = given
+        moving = [
+            i
+            for i, (t, leaf) in enumerate(zip(given, loop.leaves, strict=True))
+            if t is not None and leaf is not None
+        ]
+        self.sliced = [i for i in moving if count <= i < end]
+        self.outer = [i for i in moving if i >= end]
+        self.seeds = [make_body_input(loop.inputs[i], "t") for i in self.sliced]
+        self.extra = [make_body_input(loop.inputs[i], "t") for i in self.outer]
+        self.positions = [i for i, t in enumerate(given[:count]) if t is not None]
+        held = list(map(self.hold, [*self.seeds, *self.extra]))
+        order = order_of_graph([x for x in loop.outputs if x is not None])
+        while True:
+            self.carried = [make_body_input(loop.inputs[i], "t") for i in self.positions]
+            carried = list(map(self.hold, self.carried))
+            places = [*self.positions, *self.sliced, *self.outer]
+            pairs = zip(places, [*carried, *held], strict=True)
+            tangents = {x: t for i, t in pairs if (x := loop.leaves[i]) is not None}
+            found = push_forward(order, tangents, recording) if tangents else {}
+            shares = [None if x is None else found.get(x) for x in loop.outputs]
+            reached = {i for i in range(count) if shares[i] is not None}
+            if reached <= set(self.positions):
+                break
+            self.positions = sorted({*reached, *self.positions})
+        for i in self.positions:
+            t = shares[i]
+            self.results.append(Traced(zeros(loop.inputs[i])) if t is None else t)
+        self.stacked = [i for i in range(count, len(shares)) if shares[i] is not None]
+        self.results += [shares[i] for i in self.stacked]
+
+    def given_carries(self) -> list[Any]:
+        """Return what the loop begins with."""
+        return [
+            Traced(zeros(self.loop.inputs[i])) if self.given[i] is None else self.given[i]
+            for i in self.positions
+        ]
+
+    def given_seeds(self) -> list[Any]:
+        """Return the stacked tangents of slices."""
+        return [self.given[i] for i in self.sliced]
+
+    def given_extra(self) -> list[Any]:
+        """Return the tangents of what all steps read."""
+        return [self.given[i] for i in self.outer]
+
+    def arrange(self, found: Sequence[Any]) -> list[Any]:
+        """Return the tangents of all results."""
+        likes = self.loop.family.call().likes()
+        shares: list[Any] = [Traced(zeros(x)) for x in likes]
+        for i, x in zip([*self.positions, *self.stacked], found, strict=True):
+            shares[i] = x
+        return shares
+
+
+class Residuals:
+    """The parts of a derivative's body that don't depend on its inputs: kept by the loop itself.
+
+    What depends on neither, such as a transposed weight, is computed once outside.
+    """
+
+    def __init__(
+        self, loop: TracedLoop, moving: Sequence[Instruction], numbers: Sequence[Instruction]
+    ) -> None:
+        family = loop.family
+        end = family.carried + family.sliced
+        self.family, self.numbers = family, numbers
+        self.own = {x: i for i, x in enumerate(loop.inputs)}
+        self.varying = set(loop.inputs[:end])
+        self.moving: set[Instruction] = set(moving)
+        self.slices: list[Instruction] = []
+        self.stacks: list[tuple[bool, int]] = []  # of an operand, or of a result of the loop
+        self.outer: list[Instruction] = []
+        self.operands: list[Instruction] = []
+        self._known: dict[Instruction, Instruction] = {x: x for x in self.moving}
+        self._outside: dict[Instruction, Instruction] = dict(
+            zip(loop.inputs[end:], numbers[end:], strict=True)
+        )
+        self.first_slice, self.end = family.carried, end
+
+    def rewrite(self, x: Instruction) -> Instruction:
+        """Return an instruction in the body of the gradient's loop."""
+        for y in topological_order([x]):
+            if any(z in self.varying for z in y.inputs):
+                self.varying.add(y)
+            if any(z in self.moving for z in y.inputs):
+                self.moving.add(y)
+                operands = [self._take(z) for z in y.inputs]
+                self._known.setdefault(y, replace_operands(y, operands))
+        return self._take(x)
+
+    def _take(self, x: Instruction) -> Instruction:
+        if x not in self._known:
+            self._known[x] = self._find(x)
+        return self._known[x]
+
+    def _find(self, x: Instruction) -> Instruction:
+        if x.is_constant:
+            return x
+        if x.operation in VIEWS:
+            return replace_operands(x, [self._take(x.inputs[0])])
+        if x not in self.varying:
+            place = make_body_input(x)
+            self.outer.append(place)
+            self.operands.append(self._hoist(x))
+            return place
+        place = make_body_input(x)
+        self.slices.append(place)
+        i = self.own.get(x, -1)
+        if self.first_slice <= i < self.end:
+            self.stacks.append((True, i))
+        else:
+            self.stacks.append((False, self.family.keep(x)))
+        return place
+
+    def _hoist(self, x: Instruction) -> Instruction:
+        """Return what is computed from operands alone, outside the loop."""
+        for y in topological_order([x]):
+            if y not in self._outside:
+                self._outside[y] = replace_operands(y, [self._outside[z] for z in y.inputs])
+        return self._outside[x]
+
+
+class TracedBranch:
+    """A choice between two bodies, on traced arrays, with their graphs."""
+
+    def __init__(self, branches: Sequence[TracedLoop], captured: Captured) -> None:
+        first, second = branches
+        self.branches = branches
+        self.inputs = tuple(captured.places)
+        self.outputs = [
+            x if x is not None else y for x, y in zip(first.outputs, second.outputs, strict=True)
+        ]
+        self.are_values = [x or y for x, y in zip(first.are_values, second.are_values, strict=True)]
+        bodies = [
+            Body(x.family.body.name, self.inputs, x.family.body.results, x.family.body.checks)
+            for x in branches
+        ]
+        self.bodies = (bodies[0], bodies[1])
+
+    def apply(self, operands: Sequence[Any]) -> list[Any]:
+        """Return the results; the first operand is the predicate."""
+        call = BranchCall(self.bodies, f"cond of {self.bodies[0].name}")
+        numbers = [as_instruction(unwrap(x)) for x in operands]
+        parts = [Traced(x) for x in add_body_call(call, numbers)]
+        return make_results("cond", parts, self.outputs, operands, self.pull, self.are_values)
+
+    def pull(self, g: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
+        """Return the cotangents of the operands: a choice between the gradients' bodies."""
+        return self._pull(list(g), given, is_recorded(g, given))
+
+    def _pull(self, g: list[Any], given: Sequence[Any], recording: bool) -> list[Any]:
+        results = self.bodies[0].results
+        graded = [i for i, x in enumerate(self.outputs) if x is not None]
+        seeds = [make_body_input(results[i], "g") for i in graded]
+        leaves: dict[Any, Any] = run_rules(
+            lambda: {
+                x.options["source"].key(): make_leaf(Traced(x)) if recording else Traced(x)
+                for x in seeds
+            }
+        )
+        shares = [self._shares(x, graded, list(leaves.values()), recording) for x in self.branches]
+        moved = [i for i in range(len(self.inputs)) if any(x[i] is not None for x in shares)]
+        made = []
+        for branch, share in zip(self.branches, shares, strict=True):
+            found = [Traced(zeros(self.inputs[i])) if share[i] is None else share[i] for i in moved]
+            body = Body(
+                f"{branch.family.body.name}_backward",
+                (*seeds, *self.inputs),
+                tuple(as_instruction(unwrap(x)) for x in found),
+            )
+            own = {
+                x.options["source"].key(): leaf
+                for x, leaf in zip(branch.inputs, branch.leaves, strict=True)
+                if leaf is not None
+            }
+            own |= leaves if recording else {}
+            outputs = [x if isinstance(x, Value) and x.requires_grad else None for x in found]
+            family = LoopFamily(body, 0, 0, 1, False)
+            made.append(TracedLoop(family, own, outputs, [False] * len(found)))
+        captured = Captured()
+        captured.places = [*seeds, *self.inputs]
+        found = TracedBranch(made, captured).apply([given[0], *g, *given[1:]])
+        result: list[Any] = [0.0] * len(given)
+        for i, x in zip(moved, found, strict=True):
+            result[1 + i] = x
+        return result
+
+    def _shares(
+        self, branch: TracedLoop, graded: Sequence[int], held: Sequence[Any], recording: bool
+    ) -> list[Any]:
+        """Return the cotangent of each operand in one branch, None for 0."""
+        found = run_rules(
+            lambda: pull_back_all(branch.outputs, dict(zip(graded, held, strict=True)), recording)
+        )
+        leaf_of = dict(zip(branch.inputs, branch.leaves, strict=True))
+        shares: list[Any] = []
+        for x in self.inputs:
+            leaf = leaf_of.get(x)
+            shares.append(None if leaf is None else found.get(leaf))
+        return shares
+
+
+BODIES_OF_RULES: contextvars.ContextVar[tuple[Instruction, ...]] = contextvars.ContextVar(
+    "bodies_of_rules", default=()
+)
+"""The inputs of the bodies that run in rules outside a trace."""
+
+
+class Rules:
+    """What stands for the trace where a rule runs on traced arrays outside it."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[tuple[Any, ...], tuple[Source, Instruction]] = {}
+
+    @contextlib.contextmanager
+    def inside_body(self, where: str, inputs: Sequence[Instruction]) -> Iterator[list[Check]]:
+        """Collect the checks of a body."""
+        checks: list[Check] = []
+        token, running = CHECKS.set(checks), BODIES_OF_RULES.set((*BODIES_OF_RULES.get(), *inputs))
+        try:
+            yield checks
+        finally:
+            BODIES_OF_RULES.reset(running)
+            CHECKS.reset(token)
+
+    def active_inputs(self) -> set[Source]:
+        """Return the inputs of the bodies that are running."""
+        return {x.options["source"] for x in BODIES_OF_RULES.get()}
+
+    def add_host_input(self, compute: Callable[[int], Any], like: Any, label: str) -> Traced:
+        """Never called: rules draw nothing."""
+        raise NotImplementedError
+
+
+def control_flow_of_rules(_: Traced) -> TracedControlFlow:
+    """Return what takes the three functions over in rules."""
+    return TracedControlFlow(Rules())
+
+
+Traced.control_flow = property(control_flow_of_rules)
