@@ -35,23 +35,33 @@ class Terms:
 def terms_of(share: Share, at: tuple[int, ...]) -> Terms | None:
     """Return the terms of an entry's share of the gradient, or None if it is a single number.
 
-    The weight of a matrix product has one for each row: the input times the gradient of the unit.
+    The weight of a matrix product has one for each row: the input times the gradient of the unit;
+    that of a convolution, one for each window.
     An operand that broadcasting repeats has one for each use.
     """
     return _weight_terms(share, at) or _use_terms(share, at)
 
 
 def _weight_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
-    operation, operands, numbers, _ = share.reader.record  # type: ignore[misc]
-    alone = operation.matrix_product and share.pull.operation == operation.name
-    if not alone or operands[1] is not share.value:
-        return None
+    operation, operands, numbers, options = share.reader.record  # type: ignore[misc]
+    weighs = len(operands) > 1 and operands[1] is share.value
+    alone = weighs and share.pull.operation == operation.name
     x, g = np.asarray(numbers[0]), np.asarray(share.cotangent)
-    if x.ndim < 2 or np.ndim(numbers[1]) != 2:
+    if alone and operation.name == "cross_correlation":
+        one = np.zeros_like(numbers[1])
+        one[at] = 1.0  # which picks that entry of each window
+        inputs, units = operation.forward(x, one, **options)[:, at[0]].ravel(), g[:, at[0]].ravel()
+        names = ("entry of the window", "gradient of the unit")
+        return Terms(names, (inputs, units), inputs * units, "window", "windows")
+    if not alone or not operation.matrix_product or x.ndim < 2:
         return None
-    i, j = at
-    inputs = x.reshape(-1, x.shape[-1])[:, i]
-    units = g.reshape(-1, g.shape[-1])[:, j]
+    inputs = x.reshape(-1, x.shape[-1])[:, at[0]]
+    if np.ndim(numbers[1]) == 1:
+        units = g.reshape(-1)
+    elif np.ndim(numbers[1]) == 2:
+        units = g.reshape(-1, g.shape[-1])[:, at[1]]
+    else:
+        return None
     return Terms(("input", "gradient of the unit"), (inputs, units), inputs * units, "row", "rows")
 
 
