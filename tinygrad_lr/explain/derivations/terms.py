@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.node import Record
+from ...core.value import Value
 from ...support.abstract_array import Array
 from .steps import Share
 
@@ -43,7 +45,7 @@ def terms_of(share: Share, at: tuple[int, ...]) -> Terms | None:
 
 
 def _weight_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
-    operation, operands, numbers, options = share.reader.record  # type: ignore[misc]
+    operation, operands, numbers, options = _weighing_record(share)
     weighs = len(operands) > 1 and operands[1] is share.value
     alone = weighs and share.pull.operation == operation.name
     x, g = np.asarray(numbers[0]), np.asarray(share.cotangent)
@@ -63,6 +65,17 @@ def _weight_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
     else:
         return None
     return Terms(("input", "gradient of the unit"), (inputs, units), inputs * units, "row", "rows")
+
+
+def _weighing_record(share: Share) -> Record:
+    """Return the operation that reads the Value: the reader's, or one to which it adds a bias."""
+    record: Record = share.reader.record  # type: ignore[assignment]
+    if record.operation.name == "add" and share.pull.operation != "add":
+        for x in record.operands:
+            inner = x.record if type(x) is Value and x.shape == share.reader.shape else None
+            if inner is not None and inner.operation.name == share.pull.operation:
+                return inner
+    return record
 
 
 def _use_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
