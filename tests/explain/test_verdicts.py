@@ -198,3 +198,35 @@ def test_rounding_is_shown_as_0_and_a_small_gradient_as_it_is():
     small = tg.derivation(np.sum((w * np.array([1.0, 2.0, 3.0])) ** 2), wrt=w)
     np.testing.assert_array_equal(small.steps[-1].shown, small.steps[-1].gradient)
     assert "[2e−20, 8e−20, 1.8e−19]" in small.text()
+
+
+def test_an_entry_of_a_kernel_is_a_table_of_windows():
+    layer = nn.Conv2d(2, 3, 2, stride=2, padding=1, dtype=np.float64, generator=0)
+    x = rng(4).normal(size=(2, 2, 5, 4))
+    z = layer(x)
+    loss = np.sum(np.tanh(z) ** 2)
+    at = (2, 1, 0, 1)
+    text = tg.derivation(loss, layer.weight, at=at, model=layer).text()
+    assert "entry of the window" in text and f"over {2 * 3 * 3} windows" in text
+    loss.backward()
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    entries = padded[:, 1, 0:6:2, 1:6:2]
+    g = 2 * np.tanh(z.data) * (1 - np.tanh(z.data) ** 2)
+    assert np.sum(entries * g[:, 2]) == pytest.approx(layer.weight.grad[at])
+    from tinygrad_lr.explain.derivations.terms import terms_of
+
+    found = tg.derivation(np.sum(layer(x) * 2.0), layer.weight, at=at, model=layer)
+    terms = terms_of(found.steps[-1].shares[0], at)
+    np.testing.assert_allclose(terms.columns[0], entries.ravel())
+    assert terms.terms.sum() == pytest.approx(found.gradient[at])
+
+
+def test_only_a_plain_network_is_advised_to_be_gated():
+    x = rng(1).normal(size=(2, 60, 3))
+    for kind, advised in ((nn.RNN, True), (nn.LSTM, False), (nn.GRU, False)):
+        model = LastState(kind, 0.0)
+        for cell in model.states.cells:
+            cell.bias_hidden.data = np.full(cell.bias_hidden.shape, -4.0)
+        found = tg.influence(model, losses.mse(model(x), np.ones((2, 1))))
+        told = " ".join(text for text in found.findings if "vanishes: ‖dL/dh‖" in text)
+        assert ("LSTM" in told) == advised, kind

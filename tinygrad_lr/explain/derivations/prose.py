@@ -52,7 +52,8 @@ def describe_share(share: Share, value: Value, names: Names) -> str:
     if local is None or (direct and operation is not None and operation.selects):
         ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, value.ndim)
         above = derivative(Name(names.latex(names.loss)), v)
-        text = describe_operation(pull.operation, pull.position, v, x, above, ndims, direct)
+        weight = value.record is None
+        text = describe_operation(pull.operation, pull.position, v, x, above, ndims, direct, weight)
         return "" if "by the rule of" in text and pull.formula != share.chain else text
     sizes = np.size(share.reader._content), np.size(pull.number)
     return describe_entries(local, v, x, sizes, pull.spread)
@@ -115,16 +116,19 @@ def describe_operation(
     g: Expression,
     ndims: Sequence[int],
     direct: bool = True,
+    weight: bool = True,
 ) -> str:
     """Describe an operation that is not elementwise; g is the gradient of v.
 
-    `ndims` are the numbers of axes of its operands. If not `direct`, there are more operations
-    between v and this one.
+    `ndims` are the numbers of axes of its operands; `weight` is False for a computed x. If not
+    `direct`, there are more operations between v and this one.
     """
     text = ""
     known = PRIMITIVES.get(operation)
     if known is not None and known.matrix_product and (position or direct):
         text = _describe_product(position, *ndims[:2])
+        if not weight and position == 1:
+            text = "The gradient of {x} is that of {v}, multiplied by the other factor."
     elif known is not None and direct:
         text = known.sentence
     if not text and direct:

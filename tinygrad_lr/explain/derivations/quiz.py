@@ -7,6 +7,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,8 @@ class Quiz:
         return self.text()
 
     def _repr_html_(self) -> str:
-        return derivation_html(self._shown)
+        asked = "".join(f"<li>{escape(gap.question)}</li>" for gap in self.gaps)
+        return f"{derivation_html(self._shown)}<h4>The gaps</h4><ul>{asked}</ul>"
 
     @ignore_float_errors
     def check(self, number: int, answer: Any) -> Verdict:
@@ -123,7 +125,13 @@ class Quiz:
 
     def _formula(self, text: str) -> Any:
         """Return the numbers of a formula that a learner typed."""
-        letters = {}
+        letters: dict[str, Any] = {}
+        for gap in self.gaps:
+            if re.search(rf"(?<!\w){re.escape(gap.name)}(?!\w)", text.replace("y_hat", "ŷ")):
+                raise ArgumentError(
+                    f"check: answer must be a formula in the names shown, got {text!r:.60}, in "
+                    f"which {gap.name} is a gap itself"
+                )
         typed = text.translate(SUBSCRIPTS).replace("ŷ", "y_hat").replace("^", "**")
         for i, name in enumerate(sorted(self._names, key=len, reverse=True)):
             pattern = rf"(?<![\w/]){re.escape(name)}(?!\w)"

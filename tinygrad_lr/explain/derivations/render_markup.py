@@ -171,6 +171,8 @@ def _step(step: Step, derivation: DerivationData) -> Iterator[str]:
 
 def _line(derivation: DerivationData, latex: str, numbers: Any) -> str:
     """Return a formula and its numbers."""
+    if isinstance(numbers, str):  # a gap
+        return f"<p>{_math(derivation, latex)}</p>"
     shape = f" ({shape_text(np.shape(numbers))})" if np.ndim(numbers) else ""
     return f"<p>{_math(derivation, latex)} = {escape(fit_numbers(numbers, ROOM) + shape)}</p>"
 

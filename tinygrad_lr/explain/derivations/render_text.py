@@ -222,7 +222,7 @@ def matrix_rows(data: Any, width: int) -> list[str] | None:
 def fit_numbers(data: Any, width: int) -> str:
     """Return numbers in as many digits as fit; an array that does not fit is abbreviated.
 
-    A matrix with one entry is written as a number, one with a single column as a list.
+    An array with one entry is written as a number, one with a single row or column as a list.
 
     >>> [fit_numbers(np.ones(shape), 20) for shape in [(1, 1), (2, 1), (2, 2)]]
     ['1', '[1, 1]', '[[1, 1], [1, 1]]']
@@ -231,8 +231,8 @@ def fit_numbers(data: Any, width: int) -> str:
         return data
     if np.size(data) == 1:
         return number_text(float(np.asarray(data).reshape(-1)[0]))
-    if np.ndim(data) == 2 and np.shape(data)[1] == 1:
-        data = np.asarray(data)[:, 0]
+    if sum(n > 1 for n in np.shape(data)) == 1:
+        data = np.ravel(data)
     for digits in (4, 3, 2):
         text = array_text(data, digits)
         if np.ndim(data) == 1 and np.size(data) <= MAX_MATRIX:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.node import Record
+from ...core.value import Value
 from ...support.abstract_array import Array
 from .steps import Share
 
@@ -35,24 +37,45 @@ class Terms:
 def terms_of(share: Share, at: tuple[int, ...]) -> Terms | None:
     """Return the terms of an entry's share of the gradient, or None if it is a single number.
 
-    The weight of a matrix product has one for each row: the input times the gradient of the unit.
+    The weight of a matrix product has one for each row: the input times the gradient of the unit;
+    that of a convolution, one for each window.
     An operand that broadcasting repeats has one for each use.
     """
     return _weight_terms(share, at) or _use_terms(share, at)
 
 
 def _weight_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
-    operation, operands, numbers, _ = share.reader.record  # type: ignore[misc]
-    alone = operation.matrix_product and share.pull.operation == operation.name
-    if not alone or operands[1] is not share.value:
-        return None
+    operation, operands, numbers, options = _weighing_record(share)
+    weighs = len(operands) > 1 and operands[1] is share.value
+    alone = weighs and share.pull.operation == operation.name
     x, g = np.asarray(numbers[0]), np.asarray(share.cotangent)
-    if x.ndim < 2 or np.ndim(numbers[1]) != 2:
+    if alone and operation.name == "cross_correlation":
+        one = np.zeros_like(numbers[1])
+        one[at] = 1.0  # which picks that entry of each window
+        inputs, units = operation.forward(x, one, **options)[:, at[0]].ravel(), g[:, at[0]].ravel()
+        names = ("entry of the window", "gradient of the unit")
+        return Terms(names, (inputs, units), inputs * units, "window", "windows")
+    if not alone or not operation.matrix_product or x.ndim < 2:
         return None
-    i, j = at
-    inputs = x.reshape(-1, x.shape[-1])[:, i]
-    units = g.reshape(-1, g.shape[-1])[:, j]
+    inputs = x.reshape(-1, x.shape[-1])[:, at[0]]
+    if np.ndim(numbers[1]) == 1:
+        units = g.reshape(-1)
+    elif np.ndim(numbers[1]) == 2:
+        units = g.reshape(-1, g.shape[-1])[:, at[1]]
+    else:
+        return None
     return Terms(("input", "gradient of the unit"), (inputs, units), inputs * units, "row", "rows")
+
+
+def _weighing_record(share: Share) -> Record:
+    """Return the operation that reads the Value: the reader's, or one to which it adds a bias."""
+    record: Record = share.reader.record  # type: ignore[assignment]
+    if record.operation.name == "add" and share.pull.operation != "add":
+        for x in record.operands:
+            inner = x.record if type(x) is Value and x.shape == share.reader.shape else None
+            if inner is not None and inner.operation.name == share.pull.operation:
+                return inner
+    return record
 
 
 def _use_terms(share: Share, at: tuple[int, ...]) -> Terms | None:

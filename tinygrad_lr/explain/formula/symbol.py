@@ -386,6 +386,10 @@ def transpose(x: Expression) -> Expression:
     template = PRIMITIVES["transpose_to"].latex or ""
     if isinstance(x, Call) and x.template == template:
         return x.holes[0][1][0]
+    if isinstance(x, Call) and x.template == PRIMITIVES["matmul"].latex:
+        ((_, (left,)), (_, (right,))) = x.holes
+        if template in {getattr(z, "template", "") for z in (left, right)}:  # (Xᵀ Y)ᵀ = Yᵀ X
+            return replace(x, holes=(("x", (transpose(right),)), ("y", (transpose(left),))))
     return x if isinstance(x, (Number, Count)) else call(template, {"x": x})
 
 

@@ -26,13 +26,13 @@ class WrittenOut:
 
     - `loss`: that of the new graph; `now`: its Values by those of the old one, where they differ
     - `begin`: names of the arrays that the steps begin from
-    - `chains`: for each operation, the name of its weight and the states of all steps
+    - `chains`: for each operation, its recurrent weight, its name, and the states of all steps
     """
 
     loss: Value
     now: Mapping[Value, Value]
     begin: Mapping[str, Any]
-    chains: Sequence[tuple[Value, Sequence[Value]]]
+    chains: Sequence[tuple[Value, str, Sequence[Value]]]
 
 
 def write_out_steps(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
@@ -54,7 +54,7 @@ def write_out_steps(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
         return same
     now: dict[Value, Any] = {x: x for x in order if x.record is None and x.requires_grad}
     begin: dict[str, Any] = {}
-    chains: list[tuple[Value, Sequence[Value]]] = []
+    chains: list[tuple[Value, str, Sequence[Value]]] = []
     states: dict[Value, tuple[Any, Any]] = {}  # the h and the c of long short-term memory
     for value in order:
         if value.record is None:
@@ -70,7 +70,7 @@ def write_out_steps(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
                 given[0].name = given[0].name or "p"
             found = STEPS[operation.name](*given, **options)
             joined = found[0] if type(found) is tuple else found
-            chains.append((operands[-2], _parts(joined)))
+            chains.append((operands[-2], operation.name, _parts(joined)))
             if type(found) is tuple:
                 states[value] = found
             now[value] = np.concatenate(found, axis=-1) if type(found) is tuple else found

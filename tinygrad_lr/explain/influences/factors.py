@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.chain_rule import pull_back
 from ...core.value import Value
+from ...support.text_format import index_text
 from ..graphs.layers import Layer
 from .edge_weights import Connections, connections_of
 from .float64_graph import Float64Graph
@@ -71,7 +72,9 @@ def path_factors(
             layer, edges = graph.layers[level], connections_of(graph, level)
             output, z = activation_of(layer), before_activation(layer)
             if position == 0:
-                add(_input_name(edges, unit, journey, index), journey.changes[z][row, unit])
+                change = float(journey.changes[z][row, unit])
+                plain = f"∂{graph.names.text(z)}[{unit}]/∂{journey.name}{index_text(index)}"
+                add(_input_name(edges, unit, journey, index, change) or plain, change)
             elif edges is None:
                 return None
             else:
@@ -92,11 +95,11 @@ def path_factors(
 
 
 def _input_name(
-    edges: Connections | None, unit: int, journey: Journey, index: tuple[int, ...]
+    edges: Connections | None, unit: int, journey: Journey, index: tuple[int, ...], change: float
 ) -> str:
-    """Return what the weight multiplies: an input x[1], or 1 for a bias."""
+    """Return what the weight multiplies: an input x[1], or 1 for a bias; "" for anything else."""
     if edges is not None:
         for before, after in edges.edges_of(journey.name, index):
             if after == unit:
                 return edges.before[before]
-    return "1"
+    return "1" if change == 1 else ""

@@ -96,8 +96,9 @@ def _describe_time(influence: InfluenceData) -> Iterator[str]:
         if ratio < VANISHES:
             yield (
                 f"Along time, the gradient of {layer.name} vanishes: ‖dL/dh‖ shrinks {ends} of "
-                f"{steps}, so the first steps hardly count. Try an LSTM or GRU, or shorter "
-                "sequences."
+                f"{steps}, so the first steps hardly count. Try "
+                + ("an LSTM or GRU, or " if layer.kind == "rnn_states" else "")
+                + "shorter sequences, or attention."
             )
         elif ratio > EXPLODES:
             yield (

@@ -223,19 +223,24 @@ def _layers(graph: Float64Graph, rows: Sequence[int]) -> tuple[LayerInfluence, .
             activations_of(graph, layer),
             tuple(Units(graph, i).labels),
             connections_of(graph, i),
-            graph.names.text(before_activation(layer)),
-            _by_rows([graph.gradient(before_activation(layer))], batch),
-            _recursion(graph, i),
+            *_delta(graph, i),
         )
         for i, layer in enumerate(graph.layers[:-1])
     )
 
 
-def _recursion(graph: Float64Graph, i: int) -> str:
-    """Return the formula of δ of a layer: from the loss, or from δ of the layer above."""
+def _delta(graph: Float64Graph, i: int) -> tuple[str, Array, str]:
+    """Return z of a layer by name, δ = dL/dz, and its formula, from the δ of the layer above.
+
+    A layer that passes on several results, or earlier ones with its own, has the δ of all of them.
+    """
     layer, last = graph.layers[i], len(graph.layers) - 2
     z, output = before_activation(layer), activation_of(layer)
     name = f"δ{str(layer.number).translate(SUBSCRIPT)}"
+    if len(graph.cuts[i]) > 1:
+        passed = _join_names([graph.names.text(x) for x in graph.cuts[i]])
+        return passed, _by_rows(graph.cotangents[i], graph.batch), f"{name} = dL/d({passed})"
+    delta = _by_rows([graph.gradient(z)], graph.batch)
     if i < last:
         above = connections_of(graph, i + 1)
         number = str(graph.layers[i + 1].number).translate(SUBSCRIPT)
@@ -248,7 +253,7 @@ def _recursion(graph: Float64Graph, i: int) -> str:
     else:
         pulled = f"dL/d{graph.names.text(layer.output)}"
     slope = "" if output is None else f" ⊙ {slope_name(output)}({graph.names.text(z)})"
-    return f"{name} = {pulled}{slope}"
+    return graph.names.text(z), delta, f"{name} = {pulled}{slope}"
 
 
 def _in_time(graph: Float64Graph) -> tuple[TimeInfluence, ...]:
@@ -261,9 +266,10 @@ def _in_time(graph: Float64Graph) -> tuple[TimeInfluence, ...]:
     return tuple(
         TimeInfluence(
             graph.names.text(weight),
+            kind,
             np.array([euclidean_norm(gradients.get(h, zero)) for h in chain]),
         )
-        for weight, chain in long.chains
+        for weight, kind, chain in long.chains
     )
 
 

@@ -79,9 +79,13 @@ class LayerInfluence:
 
 @dataclass(frozen=True, eq=False)
 class TimeInfluence:
-    """The gradient of a recurrent layer along time: the norm of dL/dh for each step, (steps,)."""
+    """The gradient of a recurrent layer along time: the norm of dL/dh for each step, (steps,).
+
+    `name` is that of its recurrent weight, `kind` its operation, such as "lstm_states".
+    """
 
     name: str
+    kind: str
     norms: Array
 
 

@@ -129,7 +129,7 @@ def tables(influence: InfluenceData, detail: bool = False) -> Iterator[Table | L
 
 
 def _headline(influence: InfluenceData) -> str:
-    rows = "" if influence.batch is None else f", {influence.batch} rows"
+    rows = "" if influence.batch is None else f", {count_text(influence.batch, 'row')}"
     return f"What affects the loss, L = {number_text(influence.loss)}{rows}"
 
 
