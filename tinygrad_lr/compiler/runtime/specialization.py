@@ -36,7 +36,7 @@ from ..ir.sources import (
 from ..ir.stages import Stages
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter, view_owner
-from ..tracing.guards import is_same
+from ..tracing.guards import SameForm, is_same
 from ..tracing.interception import run_isolated
 from ..tracing.trace_errors import overlap, trace_error
 from ..tracing.trace_function import (
@@ -117,6 +117,7 @@ class Specialization:
                     inputs.append((source, x))
         self.input_sources = [source for source, _ in inputs]
         keys = [source.key() for source in self.input_sources]
+        self._guard_forms(traced.sources, keys)
         self.operands = [[keys.index(key) for key in x.keys] if x else [] for x in self.graphs]
         self.kept = sorted(set().union(*self.operands))
         self.hosts = [
@@ -125,6 +126,18 @@ class Specialization:
         ]
         self.inputs = [x for _, x in inputs]
         self.executable = self._build_executable(backend)
+
+    def _guard_forms(self, sources: Sequence[Source], keys: Sequence[Any]) -> None:
+        """Guard the shapes of arrays that the program doesn't read: calls look at no others."""
+        unread = [
+            source
+            for source in sources
+            if source.key() not in keys and not isinstance(source, (Argument, Gradient, HostInput))
+        ]
+        for source in unread:
+            self.guards.add(SameForm(source), source.key())
+        if unread:
+            self.guards.compile()
 
     def _read_arrays_live(self, graph: TracedGraph) -> Program:
         """Return the program, and change the graph, with arrays that others may write to as inputs.

@@ -237,6 +237,8 @@ class Captures:
         made.__kwdefaults__ = self.stand_in(f.__kwdefaults__, f"the defaults of {f.__name__}")
         made.__module__, made.__qualname__ = f.__module__, f.__qualname__
         made.__dict__.update(f.__dict__)
+        if outer and not code_names(f.__code__).isdisjoint(COMPUTED):
+            self.guards.length("a global variable", outer)
         for name in sorted(global_names(f.__code__, outer)):
             if name != "__builtins__":
                 names[name] = self.take(_variable(name), outer, name, outer[name], name)

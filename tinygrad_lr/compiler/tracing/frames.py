@@ -14,6 +14,7 @@ import functools
 import gc
 import importlib.util
 import inspect
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -134,6 +135,9 @@ class Observer:
         computes = not standard or Path(code.co_filename).name in COMPUTING
         self.trace.guards.watch_names(all_names(code), "python" if standard else "user", computes)
         self.trace.captures.inner_codes.update(map(id, inner_codes(code)))
+        if "environ" in code.co_names:
+            with self.trace.guards.direct():
+                self.trace.guards.watch(os.environ, "os.environ")
         if standard:
             return
         if "modules" in code.co_names:

@@ -41,7 +41,7 @@ import numpy as np
 
 from ...core.node import Node
 from ...support.abstract_array import AbstractArray
-from ..ir.sources import MISSING, Cell, Context, Slots, identity
+from ..ir.sources import MISSING, Cell, Context, Slots, Source, identity
 from .call_stack import is_library
 from .interception import INTERCEPTED_TYPES, call_alone
 from .trace_errors import OWN_PACKAGE, OWN_PACKAGES, STANDARD_LIBRARY
@@ -77,6 +77,11 @@ DYNAMIC = frozenset(
 """Names in code that may read any attribute."""
 READERS = tuple(getattr(builtins, name) for name in sorted(DYNAMIC & vars(builtins).keys()))
 
+
+OPERATORS = frozenset(
+    {name for kind in (float, list, dict, set) for name in vars(kind) if name.startswith("__")}
+) - vars(object).keys() | {"__bool__", "__call__", "__getattr__", "__enter__", "__exit__"}
+"""Methods that Python calls without a name in code, so that a class may get them unseen."""
 
 HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
 UNSUITABLE = frozenset({"__new__", "__getattribute__", "__del__"})
@@ -247,6 +252,30 @@ class SameSettings(Check):
     def holds(self) -> bool:
         """Compare the settings."""
         return bool(self.read() == self.was)
+
+
+class SameForm(Check):
+    """An array that the function has looked at, but that the program doesn't read, has its form."""
+
+    def __init__(self, source: Source) -> None:
+        self.what, self.source = "the shape or the dtype of an array", source
+        self.was = form_of(source.read())
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Compare the forms."""
+        return f"{name(self)}.holds()"
+
+    def holds(self) -> bool:
+        """Compare the forms."""
+        try:
+            return bool(form_of(self.source.read()) == self.was)
+        except (LookupError, AttributeError):
+            return False
+
+
+def form_of(x: Any) -> Any:
+    """Return what a trace knows of an array, or of a number: all but the numbers."""
+    return (x.shape, x.dtype) if isinstance(x, (np.ndarray, np.generic)) else type(x)
 
 
 class Presence(Check):
@@ -524,6 +553,7 @@ class Guards:
             return
         whose, root = type(x).__name__, root_of(type(x))
         everything = self._everything and not (root in OWN_PACKAGES or is_installed(root))
+        everything = everything or root == "numpy"  # whose code isn't looked at
         if root == "logging":
             everything, names = False, names & LOG_NAMES
         if isinstance(held, dict):
@@ -557,6 +587,8 @@ class Guards:
                 self._watch_held(held, base.__name__, names | called, everything)
                 if everything:
                     self.length(f"an attribute of {base.__name__}", held)
+                if is_users(base):
+                    self.absent(f"an operator of {base.__name__}", held, OPERATORS - held.keys())
                 for name in names & held.keys():  # which a class before it may get
                     for earlier in bases[:i]:
                         if name not in vars(earlier):

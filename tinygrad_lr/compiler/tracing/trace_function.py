@@ -136,6 +136,7 @@ class TracedFunction:
     - `created`: every traced array, with the user's line that created it
     - `identities`: what must be the same objects as in the trace, if it compares objects
     - `late`: the inputs that it reads after an update, by the keys of their sources, with the line
+    - `sources`: whatever it has read outside as an array or a number, also if only its form
     """
 
     program: Program
@@ -149,6 +150,7 @@ class TracedFunction:
     created: list[tuple[weakref.ref[Traced], CodeType, int]]
     identities: Identities | None
     late: dict[tuple[Any, ...], tuple[CodeType, int]]
+    sources: list[Source]
 
     def require_released(self) -> None:
         """Raise `TraceError` for the first traced array that something outside still holds."""
@@ -291,6 +293,7 @@ def trace_function(
         created=trace.created,
         identities=identities,
         late=trace.late,
+        sources=[source for source, _ in trace.inputs.values()],
     )
     trace.release()
     return traced
