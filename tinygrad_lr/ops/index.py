@@ -41,7 +41,13 @@ def getitem_at(x, index=()):
     >>> Value([1.0, 2.0, 3.0])[[0, 0, 2]]
     Value(data=[1. 1. 3.], grad=None)
     """
-    return (np.asarray(x) if type(x) is float else as_array(x))[index]
+    x = np.asarray(x) if type(x) is float else as_array(x)
+    if type(x) is np.ndarray and (type(index) is tuple or isinstance(index, AbstractArray)):
+        places = index if type(index) is tuple else (index,)
+        for i in places:
+            if isinstance(i, AbstractArray):  # a constant, at positions that a trace computes
+                return i.own_copy(x)[index]
+    return x[index]
 
 
 @primitive(

@@ -19,7 +19,7 @@ from ..core.conversion import has_value
 from ..core.creation import array
 from ..core.primitive import declared_operations, is_complex
 from ..errors import ArgumentError, DtypeError, NotDifferentiableError, TinygradError
-from ..support.abstract_array import AbstractArray
+from ..support.abstract_array import AbstractArray, take_rows
 from ..support.lazy_imports import lazy_modules
 from ..support.validation import as_input
 from .closures import is_differentiable
@@ -121,6 +121,11 @@ def as_complex(found: Any, *like: Any) -> Any:
 def zeros_of(shape: tuple[int, ...], like: Any) -> Any:
     """Return zeros of the dtype of an array or a Value."""
     return np.zeros(shape, np.result_type(like))
+
+
+def take(table: Any, i: Any) -> Any:
+    """Return rows of a table, which may be a plain array though the index is not."""
+    return take_rows(table, i) if isinstance(table, np.ndarray) else table[i]
 
 
 def names_of(theirs: ModuleType, ours: str) -> Callable[[str], Any]:

@@ -16,9 +16,9 @@ import scipy.interpolate
 from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..ops.activation import as_floats
-from ..support.abstract_array import AbstractArray, check_numbers, take_rows
+from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import as_input, check_choice, check_flag, check_integer, short_repr
-from .equivalents import as_real, names_of
+from .equivalents import as_real, names_of, take
 
 
 def _require_increasing(x: Any, where: str) -> None:
@@ -42,11 +42,6 @@ def _check_nodes(where: str, x: Any, y: Any, axis: int) -> tuple[Any, Any, int]:
         )
     check_numbers(unwrap(x), functools.partial(_require_increasing, where=where))
     return x, y if axis == 0 else np.moveaxis(y, axis, 0), axis % np.ndim(y)
-
-
-def _take(table: Any, i: Any) -> Any:
-    """Return rows of a table, which may be a plain array though the index is not."""
-    return take_rows(table, i) if isinstance(table, np.ndarray) else table[i]
 
 
 def _move_back(out: Any, count: int, axis: int) -> Any:
@@ -77,12 +72,12 @@ class _Cubic:
         position = np.searchsorted(nodes, at, side="right") - 1
         i = np.clip(position, 0, np.shape(self.x)[0] - 2)
         axes = (..., *[None] * (np.ndim(self.y) - 1))
-        start = _take(self.x, i)
-        h = (_take(self.x, i + 1) - start)[axes]
+        start = take(self.x, i)
+        h = (take(self.x, i + 1) - start)[axes]
         t = (x - start)[axes]
-        height = _take(self.y, i)
-        rise = (_take(self.y, i + 1) - height) / h
-        left, right = _take(self.slopes, i), _take(self.slopes, i + 1)
+        height = take(self.y, i)
+        rise = (take(self.y, i + 1) - height) / h
+        left, right = take(self.slopes, i), take(self.slopes, i + 1)
         c = (left + right - 2 * rise) / (h * h)
         b = (rise - left) / h - c * h
         out = (
@@ -223,7 +218,7 @@ class BSpline:
         span = np.searchsorted(knots[self.k : self._n + 1], at, side="right") - 1 + self.k
         span = np.clip(span, self.k, self._n - 1)
         axes = (..., *[None] * (np.ndim(self.c) - 1))
-        points = [_take(self.c, span - self.k + j) for j in range(self.k + 1)]
+        points = [take(self.c, span - self.k + j) for j in range(self.k + 1)]
         for step in range(min(nu, self.k)):  # the coefficients of the derivative
             degree = self.k - step
             points = [
@@ -248,7 +243,7 @@ class BSpline:
         return _move_back(out, np.ndim(x), self.axis)
 
     def _knot(self, i: Any) -> Any:
-        return _take(self.t, i)
+        return take(self.t, i)
 
     def _between(
         self, points: list[Any], x: Any, span: Any, j: int, step: int, degree: int, axes: Any
@@ -347,8 +342,8 @@ class RegularGridInterpolator:
             out = np.logical_or(np.less(at, nodes[0]), np.greater(at, nodes[-1]))
             outside = np.logical_or(outside, out)
             i = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, np.shape(nodes)[0] - 2)
-            low = _take(x, i)
-            share = (t - low) / (_take(x, i + 1) - low)
+            low = take(x, i)
+            share = (t - low) / (take(x, i + 1) - low)
             if method == "nearest":
                 upper = np.greater(unwrap(share), 0.5)
                 corners.append([(np.where(upper, i + 1, i), 1.0)])
@@ -356,13 +351,16 @@ class RegularGridInterpolator:
                 corners.append([(i, 1 - share), (i + 1, share)])
         if self.bounds_error:
             check_numbers(outside, _require_in_grid)
-        axes = (..., *[None] * (np.ndim(self.values) - count))
+        shape = np.shape(self.values)
+        table = np.reshape(self.values, (-1, *shape[count:]))
+        axes = (..., *[None] * (len(shape) - count))
         total: Any = 0.0
         for corner in itertools.product(*corners):
             weight: Any = np.ones(np.shape(outside))
-            for _, factor in corner:
-                weight = weight * factor
-            total = total + self.values[tuple(i for i, _ in corner)] * weight[axes]
+            row: Any = 0
+            for (i, factor), size in zip(corner, shape, strict=False):
+                weight, row = weight * factor, row * size + i
+            total = total + take(table, row) * weight[axes]
         if self.bounds_error or self.fill_value is None:
             return total
         return np.where(outside[axes], self.fill_value, total)
@@ -480,8 +478,8 @@ class interp1d:  # noqa: N801  # SciPy's name
         else:
             i = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, np.shape(nodes)[0] - 2)
             axes = (..., *[None] * (np.ndim(self.y) - 1))
-            start, height = _take(self.x, i), _take(self.y, i)
-            rise = (_take(self.y, i + 1) - height) / (_take(self.x, i + 1) - start)[axes]
+            start, height = take(self.x, i), take(self.y, i)
+            rise = (take(self.y, i + 1) - height) / (take(self.x, i + 1) - start)[axes]
             out = height + (x - start)[axes] * rise
         if self.fill_value is None or isinstance(self.fill_value, str):
             return out

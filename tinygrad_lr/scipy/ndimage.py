@@ -18,7 +18,7 @@ from ..core.node import unwrap
 from ..errors import ArgumentError, ShapeError
 from ..ops.activation import as_floats
 from ..support.validation import as_input, check_choice, check_flag, check_integer, check_number
-from .equivalents import as_real, equivalent, names_of
+from .equivalents import as_real, equivalent, names_of, take
 
 PADDING = {
     **{"reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect"},
@@ -291,7 +291,6 @@ def _interpolate(
             f"{where}: coordinates must have an array for each of the {np.ndim(x)} axes of input, "
             f"got shape {np.shape(points)}"
         )
-    sizes = np.shape(x)
     if mode == "nearest" and order > 1:
         x = np.pad(x, EDGE, mode="edge")
         points = points + EDGE
@@ -307,11 +306,14 @@ def _interpolate(
         places.append([EXTENDED[mode](low + k, n) for k in range(order + 1)])
         weights.append([_spline(order, t - (low + k)) for k in range(order + 1)])
     out: Any = 0.0
-    for corner in itertools.product(range(order + 1), repeat=len(sizes)):
+    entries = np.reshape(x, -1)
+    for corner in itertools.product(range(order + 1), repeat=np.ndim(x)):
         weight: Any = 1.0
+        entry: Any = 0
         for axis, k in enumerate(corner):
             weight = weight * weights[axis][k]
-        out = out + x[tuple(places[axis][k] for axis, k in enumerate(corner))] * weight
+            entry = entry * np.shape(x)[axis] + places[axis][k]
+        out = out + take(entries, entry) * weight
     return np.where(outside, cval, out) if mode == "constant" else out
 
 
