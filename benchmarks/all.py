@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "compiled": (["--plot", "compiled.png"], ["--quick"]),
     "training": ([], ["--quick"]),
     "derivatives": ([], ["--quick"]),
+    "scaling": ([], ["--quick"]),
     "eager": ([], ["--quick"]),
     "layers": ([], ["--quick"]),
     "numerics": ([], ["--quick"]),

@@ -92,6 +92,16 @@ def test_derivatives_agree_with_all_that_are_installed():
     assert sum(row.startswith(("| Hessian", "| Jacobian", "| per-sample")) for row in rows) == 7
 
 
+def test_steps_on_one_core_and_on_two_are_timed():
+    command = [sys.executable, str(ROOT / "benchmarks" / "scaling.py"), "--quick"]
+    run = subprocess.run(
+        command, capture_output=True, check=False, encoding="utf-8", timeout=600, env=UTF8
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    rows = [line for line in run.stdout.splitlines() if line.endswith("×) |")]
+    assert len(rows) == 4 and all(row.count("→") == row.count("×)") for row in rows)
+
+
 def test_one_command_runs_every_benchmark():
     folder = ROOT / "benchmarks"
     scripts = {path.stem for path in folder.glob("*.py") if "def main" in path.read_text("utf-8")}

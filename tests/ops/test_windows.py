@@ -363,6 +363,44 @@ def test_the_most_that_is_allowed_is_accepted():
     assert ops.adaptive_avg_pool1d(SIGNAL, 1).shape == (1, 4, 1)
 
 
+NARROWER = """
+import os, sys, tempfile
+os.environ["TINYGRAD_LR_CACHE"] = tempfile.mkdtemp()
+from tinygrad_lr.compiler.llvm import vectors
+width, registers = map(int, sys.argv[1:])
+vectors.vector_bytes, vectors.vector_registers = lambda: width, lambda: registers
+import numpy as np
+from tinygrad_lr import ops
+from tinygrad_lr.compiler.llvm import table_functions, window_kernels
+from tinygrad_lr.ops.windows import convolution
+from tinygrad_lr.support import machine_code
+assert table_functions.vector_bytes() == width and vectors.lanes("float64") == width // 8
+convolution.MIN_RUN = 1
+random = np.random.default_rng(0).normal
+steps = {"stride": (1, 1), "padding": ((1, 1), (1, 0)), "dilation": (1, 1)}
+for out in 1, 6, 8, 13:
+    x, weight = random(size=(7, 3, 6, 6)), random(size=(out, 3, 3, 2))
+    g, found = random(size=(7, out, 6, 6)), []
+    for machine_code.MIN_WORK in 0, 1 << 60:
+        found.append([
+            ops.cross_correlation(x, weight, **steps),
+            ops.cross_correlation_transposed(g, weight, length=(6, 6), **steps),
+            ops.cross_correlation_kernel(x, g, size=(3, 2), **steps),
+        ])
+    for ours, numpys in zip(*found):
+        np.testing.assert_allclose(ours, numpys, atol=1e-12)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "registers"), [(32, 16), (16, 16), (16, 32)])
+def test_processors_with_narrower_vectors_compute_the_same(width, registers):
+    pytest.importorskip("llvmlite")
+    command = [sys.executable, "-c", NARROWER, str(width), str(registers)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
 FRESH = """
 import numpy as np, tinygrad_lr as tg
 x, weight = np.ones((20, 4, 16, 16), "f4"), np.ones((16, 4, 3, 3), "f4")
