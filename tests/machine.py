@@ -538,9 +538,7 @@ LOOPS = {
     "scan both": lambda s, w, x: (
         lambda c, ys: np.sum(ys["x"], axis=0) * np.sum(c) + np.sum(ys["c"])
     )(*tg.scan(lambda c, r: (c + np.sum(s(w, r)), {"c": c, "x": s(w, r)}), 0.0, np.stack([x, x]))),
-    "cond": lambda s, w, x: tg.cond(
-        np.sum(x) > 1, lambda y: s(w, y), lambda y: s(w, y[..., ::-1]), x
-    ),
+    "cond": lambda s, w, x: tg.cond(np.sum(x) > 1, lambda y: s(w, y), lambda y: s(w, y * y), x),
     "while": lambda s, w, x: tg.while_loop(
         lambda v: v[1] < 2, lambda v: (s(w, v[0]), v[1] + 1), (x, 0)
     )[0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import types
 import weakref
 
 import numpy as np
@@ -243,6 +244,27 @@ def test_an_index_out_of_range_in_a_body_raises_as_in_eager_code(backend):
 
 
 @backends()
+def test_checks_of_numbers_in_a_body_raise_what_eager_code_raises(backend):
+    def losses(x, labels):
+        step = lambda c, r: (c + tg.losses.cross_entropy(r[0][None], r[1][None]), None)
+        return tg.scan(step, 0.0, (x, labels))[0]
+
+    def divided(x, k):
+        return tg.while_loop(lambda v: np.sum(v) < 50.0, lambda v: v * 2.0 * (1.0 / k), x)
+
+    for f, good, bad in (
+        (losses, np.array([0, 2, 1, 0, 2]), np.array([0, 2, 1, 3, 2])),
+        (divided, 0.5, 0.0),
+    ):
+        compiled, x = tg.compile(f, backend=backend), np.abs(X)
+        assert_equal(compiled(x, good), f(x, good), backend, CLOSE)
+        for run in (f, compiled):
+            with pytest.raises((IndexError, ZeroDivisionError)):
+                run(x, bad)
+        assert_equal(compiled(x, good), f(x, good), backend, CLOSE)
+
+
+@backends()
 def test_the_time_to_compile_does_not_grow_with_the_steps(backend):
     sizes = []
     for steps in (4, 400):
@@ -299,6 +321,16 @@ def count_only(x):
     calls = []
     c, _ = tg.scan(lambda c, r: (c + r, calls.append(1)), np.zeros(3), x)
     return c * len(calls)
+
+
+def count_in_object(x):
+    counter = types.SimpleNamespace(n=0)
+
+    def step(c, r):
+        counter.n += 1
+        return c + r, None
+
+    return tg.scan(step, np.zeros(3), x)[0] * counter.n
 
 
 def write_into(x):
@@ -363,6 +395,7 @@ GENERATOR = np.random.default_rng(0)
         (read_list, "must not change what is outside it, or compute something else"),
         (count, "must not change what is outside it"),
         (count_only, "must not change what is outside it"),
+        (count_in_object, "must not change what is outside it"),
         (write_into, "the body of scan must not change an array outside it"),
         (write_into_value, "must not"),
         (set_weight, "the body of scan must not change a Value outside it"),

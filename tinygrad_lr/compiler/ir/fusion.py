@@ -90,7 +90,6 @@ class Call(Kernel):
     """A call of a Python function."""
 
 
-@dataclass(eq=False)
 class NativeLoop(Kernel):
     """A loop whose body is another program of machine code, which this one calls."""
 

@@ -358,10 +358,13 @@ class LlvmExecutable:
         """Run the program, which updates its inputs, as long as its only result is true."""
         for i in self._binding_order:
             self._bind_input(i, inputs[i])
-        ((_, cell),) = self._numbers
+        cells = dict(self._numbers)
+        results = [cells.get(k, np.empty(x.shape, x.dtype)) for k, x in enumerate(self._results)]
+        for k, array in enumerate(results):  # a check is a result too
+            self._table[self._first_result + k] = address_of(array)
         while True:
-            self._run_steps(1, inputs, [cell])
-            if not cell:
+            self._run_steps(1, inputs, results)
+            if not cells[0]:
                 return
 
     def _loop_by_calls(

@@ -42,9 +42,10 @@ from ..ir.instruction import SERIALS, VIEWS, Instruction, constant, replace_oper
 from ..ir.passes.common_subexpressions import make_hashable
 from ..ir.program import topological_order
 from ..ir.sources import HostInput, Source
+from .guards import root_of
 from .interception import bypass_trace
 from .python_calls import Call
-from .trace_errors import raise_trace_error, trace_error
+from .trace_errors import OWN_PACKAGES, raise_trace_error, trace_error
 from .traced_array import CHECKS, Check, Traced, as_instruction, cast_to
 from .traced_graph import TracedGraph, make_leaf, run_rules
 
@@ -536,6 +537,10 @@ def outer_state(f: Any) -> list[Any]:
         elif isinstance(x, dict):
             found.append([(id(k), id(y)) for k, y in x.items()])
             waiting += x.values()
+        elif root_of(type(x)) not in OWN_PACKAGES and isinstance(
+            held := getattr(x, "__dict__", None), dict
+        ):
+            waiting.append(held)
     return found
 
 
