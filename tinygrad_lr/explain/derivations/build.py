@@ -71,7 +71,7 @@ class Derivation(DerivationData):
         return self.text()
 
     def _repr_html_(self) -> str:
-        """Return the same for a notebook: plain text, with a sentence, where the extra is missing."""
+        """Return the same for a notebook; a sentence and the text where the extra is missing."""
         return html_or_text(self.html, self.text)
 
     def _repr_latex_(self) -> str:
