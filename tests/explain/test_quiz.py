@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,14 @@ def test_wrong_arguments_are_refused_in_a_sentence():
         quiz.check(3, 1.0)
     with pytest.raises(tg.errors.ArgumentError, match="answer must be numbers or a formula"):
         quiz.check(1, None)
+
+
+def test_a_notebook_without_the_extra_gets_a_sentence_and_the_text(monkeypatch):
+    monkeypatch.setitem(sys.modules, "latex2mathml.converter", None)
+    derivation = network()
+    for shown in (derivation, tg.quiz(derivation, gaps=1)):
+        page = shown._repr_html_()
+        assert page.startswith("<p>") and "pip install" in page and "latex2mathml" in page
+        assert "dL/dW₁" in page and "<pre>" in page
+    with pytest.raises(tg.errors.MissingExtraError):
+        derivation.html()

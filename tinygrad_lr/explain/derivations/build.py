@@ -25,7 +25,7 @@ from ..graphs.time_steps import write_out_steps
 from .local_derivatives import Given, GraphFormulas
 from .model import DerivationData
 from .path_counting import PathGraph, dependents_of, visible_values
-from .render_markup import derivation_html, derivation_latex
+from .render_markup import derivation_html, derivation_latex, html_or_text
 from .render_text import derivation_text
 from .steps import Step, build_steps, copy_array
 
@@ -71,7 +71,8 @@ class Derivation(DerivationData):
         return self.text()
 
     def _repr_html_(self) -> str:
-        return self.html()
+        """Return the same for a notebook; a sentence and the text where the extra is missing."""
+        return html_or_text(self.html, self.text)
 
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"

@@ -19,7 +19,7 @@ from ...support.text_format import number_text, shape_text
 from ...support.validation import check_instance, check_integer, float_array, short_repr
 from ..formula.expression import Name
 from .build import Derivation
-from .render_markup import derivation_html
+from .render_markup import derivation_html, html_or_text
 from .render_text import derivation_text, fit_numbers
 from .steps import Share, Step
 
@@ -88,7 +88,8 @@ class Quiz:
 
     def _repr_html_(self) -> str:
         asked = "".join(f"<li>{escape(gap.question)}</li>" for gap in self.gaps)
-        return f"{derivation_html(self._shown)}<h4>The gaps</h4><ul>{asked}</ul>"
+        gaps = f"<h4>The gaps</h4><ul>{asked}</ul>"
+        return html_or_text(lambda: derivation_html(self._shown) + gaps, self.text)
 
     @ignore_float_errors
     def check(self, number: int, answer: Any) -> Verdict:

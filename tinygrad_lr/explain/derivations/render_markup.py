@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from ...errors import MissingExtraError
 from ...support.errstate import ignore_float_errors
 from ...support.text_format import index_text, number_latex, number_text, shape_text
 from ..formula.mathml import as_mathml
@@ -70,6 +71,14 @@ def derivation_latex(derivation: DerivationData) -> str:
 def derivation_html(derivation: DerivationData) -> str:
     """Return a fragment: a heading, the formulas from the data to the loss, and the steps."""
     return "".join(_html(derivation))
+
+
+def html_or_text(html: Callable[[], str], text: Callable[[], str]) -> str:
+    """Return the HTML, or where the extra for formulas is missing, one sentence and the text."""
+    try:
+        return html()
+    except MissingExtraError as error:
+        return f"<p>{escape(str(error))}</p><pre>{escape(text())}</pre>"
 
 
 def equation(left: str, parts: list[str], numbers: Any, sign: str = "&=") -> str:
