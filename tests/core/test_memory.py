@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import gc
+<<<<<<< HEAD
 import re
+=======
+import os
+import platform
+>>>>>>> eager14
 import subprocess
 import sys
 import tracemalloc
@@ -181,6 +186,26 @@ def test_an_operation_takes_few_bytes(start, step, most):
         y = step(y)
     count, held, _ = measure_graph([y])
     assert count == 1000 and held / count < most
+
+
+PAGE_FAULTS = """
+import resource, numpy as np, tinygrad_lr
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+step = lambda: [np.ones(1 << 18) for _ in range(8)]
+step()
+before = faults()
+for _ in range(10):
+    step()
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc keeps what it has freed")
+def test_the_memory_of_a_freed_graph_serves_the_next_one():
+    run = [sys.executable, "-c", PAGE_FAULTS]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    found = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
+    assert int(found.stdout) < 8 << 21 >> 12  # the pages of one step, of ten
 
 
 def test_a_result_that_does_not_fit_says_how_much_the_graph_takes():

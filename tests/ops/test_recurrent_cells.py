@@ -69,6 +69,26 @@ def test_gates_in_machine_code_are_those_of_numpy(kind, steps, rows, size, layou
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("place", range(3))
+def test_operands_in_another_byte_order_give_the_same(kind, place):
+    gates, states = KINDS[kind]
+    shapes = [(2, 3, gates * 4), *[(3, 4)] * states, (4, gates * 4), (gates * 4,)]
+    random = np.random.default_rng(place)
+    operands = [random.normal(size=shape).astype(np.float32) for shape in shapes]
+    other = list(operands)
+    place = (0, 1, len(shapes) - 2)[place]
+    other[place] = other[place].astype(other[place].dtype.newbyteorder())
+    g = random.normal(size=(2, 3, states * 4)).astype(np.float32)
+    found = []
+    with steps_in_machine_code():
+        for given in operands, other:
+            out, pull = tg.vjp(getattr(ops, kind), *given)
+            found.append([out, *pull(g)])
+    for x, y in zip(*found, strict=True):
+        np.testing.assert_allclose(y, x, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_gates_in_machine_code_saturate_without_a_nan(kind):
     gates, states = KINDS[kind]
     signs = np.array(np.meshgrid(*[[-300.0, 300.0]] * gates)).reshape(1, gates, -1)

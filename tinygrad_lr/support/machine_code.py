@@ -11,14 +11,17 @@ import importlib
 import importlib.util
 from typing import Any
 
+import numpy as np
+
+DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 PACKAGE = "tinygrad_lr.compiler.llvm"
 MIN_WORK = 1 << 19  # multiplications: below it NumPy is quick, and llvmlite takes long to load
 
 
 def find_kernels(module: str, work: int, *arrays: Any) -> Any:
     """Return a module of such functions, if they are for arrays and work like this; else None."""
-    dtypes = {array.dtype.str[1:] for array in arrays}
-    if work < MIN_WORK or len(dtypes) > 1 or not dtypes <= {"f4", "f8"}:
+    dtypes = {array.dtype for array in arrays}
+    if work < MIN_WORK or len(dtypes) > 1 or not dtypes <= DTYPES:  # the processor's byte order
         return None
     return _load(module)
 
