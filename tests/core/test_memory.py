@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import gc
-<<<<<<< HEAD
-import re
-=======
 import os
 import platform
->>>>>>> eager14
+import re
 import subprocess
 import sys
 import tracemalloc
