@@ -79,8 +79,11 @@ READERS = tuple(getattr(builtins, name) for name in sorted(DYNAMIC & vars(builti
 
 
 OPERATORS = frozenset(
-    {name for kind in (float, list, dict, set) for name in vars(kind) if name.startswith("__")}
-) - vars(object).keys() | {"__bool__", "__call__", "__getattr__", "__enter__", "__exit__"}
+    {
+        *(n for kind in (float, list, dict, set, object) for n in vars(kind) if n[:2] == "__"),
+        *("__bool__", "__call__", "__getattr__", "__enter__", "__exit__"),
+    }
+) - {"__doc__", "__class__", "__new__", "__init__", "__init_subclass__"}
 """Methods that Python calls without a name in code, so that a class may get them unseen."""
 
 HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class

@@ -228,7 +228,7 @@ def trace_function(
         with observe(observer, finder):
             returned = trace.run(lambda: stand_in(*given[:-1], **given[-1]))
         results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]
-        contents = trace.run(lambda: list(map(unwrap, results)))
+        contents = trace.run(lambda: read_contents(results))
     except Exception as error:
         if not trace.needed <= needed:
             return again(changed, needed | trace.needed, shared)
@@ -247,6 +247,7 @@ def trace_function(
     if trace.refusal is not None:
         raise trace.refusal
     require_unmodified_arguments(inputs)
+    trace.require_assigned()
     returned = tree.map_leaves(captures.returned, returned)
     identities = None
     compared = trace.describe_identity()
@@ -294,6 +295,15 @@ def trace_function(
     )
     trace.release()
     return traced
+
+
+def read_contents(results: Iterable[Any]) -> list[Any]:
+    """Return the arrays and numbers that results hold, which can't be read for some (an error)."""
+    contents = list(map(unwrap, results))
+    for x in contents:
+        if isinstance(x, Traced):
+            as_instruction(x)
+    return contents
 
 
 def map_nest(change: Callable[[Any], Any], nest: Any, known: dict[int, Any] | None) -> Any:
