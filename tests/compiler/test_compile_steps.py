@@ -604,6 +604,31 @@ def test_data_whose_write_would_be_lost_or_whose_update_unseen_is_refused(name):
         f(np.array([3.0, 1.0, 2.0]))
 
 
+class Twice(nn.Module):
+    """A layer with two attributes in one memory."""
+
+    def __init__(self, second):
+        super().__init__()
+        self.first = np.zeros(4)
+        self.second = second(self.first)
+
+    def forward(self, x):
+        self.first[1:] += 1.0
+        return x * self.second[:3]
+
+
+@pytest.mark.parametrize("second", [lambda a: a, lambda a: a[1:], lambda a: a[::-1]])
+def test_state_under_two_names_of_one_memory_is_refused(second):
+    layer, x = Twice(second), np.ones(3)
+    with pytest.raises(
+        TraceError, match=r"line \d+, in forward: .* share memory, and the function"
+    ):
+        tg.compile(layer, backend="numpy")(x)
+    layer, twin = Twice(np.copy), Twice(np.copy)
+    np.testing.assert_array_equal(tg.compile(layer, backend="numpy")(x), twin(x))
+    np.testing.assert_array_equal(layer.first, twin.first)
+
+
 def test_a_loop_whose_steps_return_different_constants_is_refused():
     w = Value(np.ones(3))
     optimizer = tg.optim.SGD([w], 0.1)

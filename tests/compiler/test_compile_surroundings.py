@@ -5,6 +5,7 @@ Each case makes a function and what changes around it between calls.
 
 from __future__ import annotations
 
+import abc
 import array
 import collections
 import contextlib
@@ -980,3 +981,34 @@ def test_an_array_is_an_input_though_a_method_without_stand_ins_ran_before():
         model.table.w[0] = number
         np.testing.assert_array_equal(f(X), X * 2 * model.table.w)
     assert "1 program," in repr(f)
+
+
+def test_a_module_that_can_be_imported_later_is_imported(monkeypatch):
+    def f(x):
+        try:
+            import a_module_that_is_not_there_yet as found
+        except ImportError:
+            return x + 1
+        return x * found.k
+
+    compiled = tg.compile(f, backend="numpy")
+    np.testing.assert_array_equal(compiled(X), X + 1)
+    module = types.ModuleType("a_module_that_is_not_there_yet")
+    module.k = 3.0
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    np.testing.assert_array_equal(compiled(X), X * 3)
+
+
+def test_a_class_may_be_registered_with_an_abstract_one():
+    class Abstract(abc.ABC):  # noqa: B024
+        pass
+
+    class Plain:
+        pass
+
+    plain = Plain()
+    f = lambda x: x * (2 if isinstance(plain, Abstract) else 3)
+    compiled = tg.compile(f, backend="numpy")
+    np.testing.assert_array_equal(compiled(X), X * 3)
+    Abstract.register(Plain)
+    np.testing.assert_array_equal(compiled(X), X * 2)

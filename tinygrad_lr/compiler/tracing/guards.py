@@ -12,6 +12,7 @@ ran; all of an object of the user's if it asks for attributes by computed names,
 from __future__ import annotations
 
 import _random
+import abc
 import builtins
 import contextlib
 import contextvars
@@ -499,6 +500,8 @@ class Guards:
         if is_foreign(kind) and not is_object and (own or isinstance(x, type)):
             return
         self._objects[id(x), self._direct] = (x, what)
+        if isinstance(x, abc.ABCMeta) and is_users(x):
+            self.settings("the classes registered with abstract ones", abc.get_cache_token)
         if isinstance(x, type) and type(x) is not type:
             self.watch(type(x), type(x).__name__)
         if is_object:
