@@ -386,7 +386,7 @@ READS = {
     "data that it assigns": data_assigned,
     "data that it has held": data_held,
     "the shape of an array": lambda w, x: x * len(w.array) + w.array.shape[0],
-    "the dtype of an array": lambda w, x: x.astype(w.tables["a"].dtype),
+    "the dtype of an array": lambda w, x: x * w.tables["a"].dtype.itemsize,
     "a variable of the environment": lambda w, x: x * float(os.getenv(VARIABLE, "1")),
     "a truth and a call of an object": lambda w, x: x * (2 if w.key else 3) + callable(w.key),
     "a polynomial from outside": lambda w, x: w.poly(x),
