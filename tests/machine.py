@@ -139,6 +139,7 @@ class World:
         self.optimizer = tg.optim.SGD([self.weight], 0.125)
         self.average = tg.optim.ExponentialMovingAverage([self.weight], 0.5)
         self.row = self.weight.data[:]
+        self.held = Value(random.uniform(-1, 1, N), requires_grad=False)
         self._more(random)
 
     def _more(self, random):
@@ -158,6 +159,10 @@ class World:
         os.environ[VARIABLE] = "2"
         SCALE[0] = 1.0
         globals()["NUMBER"] = 1.5
+        globals().pop("OTHER_NUMBER", None)
+        for name in {"__bool__", "__call__"} & vars(Slotted).keys():
+            delattr(Slotted, name)
+        self.poly = np.poly1d([0.5, 2.0])
         CONTEXT.set(0.5)
         SET.set(0.0)
         np.set_printoptions(precision=8)
@@ -182,7 +187,7 @@ class World:
         drawn = self.rng.bit_generator.state["state"]["state"]
         buffers = [np.array(x) for _, x in self.model.named_buffers()]
         own = [self.array.copy(), self.integers.copy(), *map(np.array, self.tables.values())]
-        own += [self.weight.numpy(), self.record.w.copy(), self.module.w.copy()]
+        own += [self.weight.numpy(), self.held.numpy(), self.record.w.copy(), self.module.w.copy()]
         own += [x for x in self.average.state_dict().values() if isinstance(x, np.ndarray)]
         return [np.array(drawn % 2**53), np.array(SET.get()), *buffers, *own]
 
@@ -209,6 +214,14 @@ CHANGES = {
     "a gradient": lambda w, r: setattr(w.weight, "grad", r.uniform(-1, 1, N)),
     "the count of steps": lambda w, r: setattr(w.optimizer, "steps", int(r.integers(4))),
     "a print option": lambda w, r: np.set_printoptions(precision=int(r.integers(4, 9))),
+    "a longer array": lambda w, r: setattr(
+        w, "array", r.uniform(-1, 1, (int(r.integers(1, 3)), N))
+    ),
+    "the dtype of a table": lambda w, r: w.tables.__setitem__("a", np.ones(N)),
+    "an operator of a class": lambda w, r: setattr(Slotted, "__bool__", lambda self: False),
+    "a call of a class": lambda w, r: setattr(Slotted, "__call__", lambda self: None),
+    "a coefficient": lambda w, r: w.poly.__setitem__(0, float(r.integers(-2, 3))),
+    "a new global": lambda w, r: globals().__setitem__("OTHER_NUMBER", 0.5),
     "a setting": lambda w, r: w.settings.__setitem__("k", float(r.integers(-2, 3))),
     "an array of the settings": lambda w, r: w.settings["w"].__imul__(-1),
     "a pair": lambda w, r: setattr(w, "pair", Pair(0.25, w.pair.w + 1)),
@@ -289,6 +302,34 @@ def set_variable_for_a_while(w, x):
     return y + SET.get()
 
 
+def data_in_place(w, x):
+    """Update a Value's data in place."""
+    w.held.data -= 0.5
+    return x * w.held.data
+
+
+def write_data(w, x, data):
+    """Write to a Value's data by index."""
+    data[0] = 2.0
+    return x * w.held.data
+
+
+def data_assigned(w, x):
+    """Write to a Value's data, and assign it."""
+    data = w.held.data
+    data[0] = 2.0
+    w.held.data = data
+    w.held.data = w.held.data * 0.5
+    return x * w.held.data + data
+
+
+def data_held(w, x):
+    """Read what was a Value's data before an update in place."""
+    data = w.held.data
+    w.held.data += 1.0
+    return x * data
+
+
 READS = {
     "a context variable that it sets": set_variable,
     "a context variable for a while": set_variable_for_a_while,
@@ -340,6 +381,16 @@ READS = {
         polynomial.polyval(x, w.numbers) + polynomial.polyval(0.5, w.array)
     ),
     "a count of steps": lambda w, x: x * (2 if w.optimizer.steps > 1 else 3) + w.optimizer.steps,
+    "data that it updates": data_in_place,
+    "data that it writes to": lambda w, x: write_data(w, x, w.held.data),
+    "data that it assigns": data_assigned,
+    "data that it has held": data_held,
+    "the shape of an array": lambda w, x: x * len(w.array) + w.array.shape[0],
+    "the dtype of an array": lambda w, x: x * w.tables["a"].dtype.itemsize,
+    "a variable of the environment": lambda w, x: x * float(os.getenv(VARIABLE, "1")),
+    "a truth and a call of an object": lambda w, x: x * (2 if w.key else 3) + callable(w.key),
+    "a polynomial from outside": lambda w, x: w.poly(x),
+    "globals by text": lambda w, x: x * globals().get("OTHER_NUMBER", 4.0),
     "a view of the weight": lambda w, x: x * w.row,
     "the weight": lambda w, x: x * w.weight.data,
 }

@@ -508,6 +508,127 @@ def test_a_loop_sees_what_its_own_steps_change(name, backend):
             np.testing.assert_allclose(found, other, rtol=1e-12)
 
 
+def new_data():
+    """Functions that read and write the data of Values outside, by name, and these Values."""
+    w, n = Value(np.ones(3)), Value(np.ones(3), requires_grad=False)
+    optimizer = tg.optim.SGD([w], 0.1)
+
+    def train(x):
+        optimizer.zero_grad()
+        np.sum(w * x).backward()
+        optimizer.step()
+
+    def in_place(x):
+        n.data *= 2
+        n.data -= x
+        return n.data
+
+    def assigned(x):
+        data = n.data
+        data[0] = x[1]
+        n.data = data
+        return n.data * 2
+
+    def replaced(x):
+        before = n.data
+        n.data = n.data + x
+        return before + n.data
+
+    def copied(x):
+        before = w.data.copy()
+        train(x)
+        return w.data - before
+
+    def held(x):
+        before = w.data
+        train(x)
+        return before
+
+    def held_in_a_view(x):
+        before = n.data[1:]
+        n.data += 1
+        return before * x[1:]
+
+    def by_index(x):
+        n.data[0] = x[1]
+        return n.data
+
+    def of_a_part(x):
+        n.data[1:] += x[1:]
+        return n.data
+
+    def sorted_in_place(x):
+        n.data.sort()
+        return n.data * x
+
+    def out(x):
+        return np.add(n.data, x, out=n.data)
+
+    def after_it_was_assigned(x):
+        data = n.data
+        data += x
+        n.data = data
+        data *= 2
+        return n.data
+
+    def made_inside(x):
+        v = Value(x)
+        v.data[0] = 9.0
+        return v.data
+
+    right = [in_place, assigned, replaced, copied]
+    refused = [held, held_in_a_view, by_index, of_a_part, sorted_in_place, out]
+    refused += [after_it_was_assigned, made_inside]
+    return {f.__name__: f for f in right}, {f.__name__: f for f in refused}, (w, n)
+
+
+@pytest.mark.parametrize("name", new_data()[0])
+@backends("numpy", "llvm")
+def test_data_of_values_is_updated_as_in_eager_code(name, backend):
+    x = np.array([3.0, 1.0, 2.0])
+    (eager, _, left), (functions, _, values) = new_data(), new_data()
+    f = tg.compile(functions[name], backend=backend)
+    for _ in range(3):
+        expected = np.array(eager[name](x))
+        np.testing.assert_allclose(f(x), expected, rtol=1e-12)
+        for found, other in zip(values, left, strict=True):
+            np.testing.assert_allclose(found.data, other.data, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", new_data()[1])
+def test_data_whose_write_would_be_lost_or_whose_update_unseen_is_refused(name):
+    f = tg.compile(new_data()[1][name], backend="numpy")
+    with pytest.raises(
+        TraceError, match=r"line \d+, in .*the data of a Value is (read after|writ)"
+    ):
+        f(np.array([3.0, 1.0, 2.0]))
+
+
+class Twice(nn.Module):
+    """A layer with two attributes in one memory."""
+
+    def __init__(self, second):
+        super().__init__()
+        self.first = np.zeros(4)
+        self.second = second(self.first)
+
+    def forward(self, x):
+        self.first[1:] += 1.0
+        return x * self.second[:3]
+
+
+@pytest.mark.parametrize("second", [lambda a: a, lambda a: a[1:], lambda a: a[::-1]])
+def test_state_under_two_names_of_one_memory_is_refused(second):
+    layer, x = Twice(second), np.ones(3)
+    with pytest.raises(
+        TraceError, match=r"line \d+, in forward: .* share memory, and the function"
+    ):
+        tg.compile(layer, backend="numpy")(x)
+    layer, twin = Twice(np.copy), Twice(np.copy)
+    np.testing.assert_array_equal(tg.compile(layer, backend="numpy")(x), twin(x))
+    np.testing.assert_array_equal(layer.first, twin.first)
+
+
 def test_a_loop_whose_steps_return_different_constants_is_refused():
     w = Value(np.ones(3))
     optimizer = tg.optim.SGD([w], 0.1)

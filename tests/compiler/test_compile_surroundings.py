@@ -5,6 +5,7 @@ Each case makes a function and what changes around it between calls.
 
 from __future__ import annotations
 
+import abc
 import array
 import collections
 import contextlib
@@ -906,6 +907,56 @@ def test_random_programs_read_what_eager_programs_read(backend, data):
         CHANGES[change](box, data.draw(st.sampled_from([-2.0, -1.0, 0.5, 3.0])))
 
 
+def test_an_array_of_which_only_the_form_is_read_may_get_another():
+    held, value = types.SimpleNamespace(a=np.zeros((2, 5))), Value(np.zeros(3))
+
+    def f(x):
+        like = np.zeros_like(held.a).sum()
+        return x.astype(held.a.dtype) * held.a.shape[1] * len(held.a) + like + value.data.ndim
+
+    compiled = tg.compile(f, backend="numpy")
+    for a in (np.zeros((2, 5)), np.zeros((3, 4)), np.zeros((3, 4), np.float32), np.zeros((2, 5))):
+        held.a = a
+        value._content = np.zeros((1,) * len(a))
+        found, expected = compiled(X), f(X)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("ask", "name", "method"),
+    [
+        (lambda x: 2.0 if x else 3.0, "__bool__", lambda self: False),
+        (lambda x: 2.0 if callable(x) else 3.0, "__call__", lambda self: 1),
+        (lambda x: 2.0 if x == 1 else 3.0, "__eq__", lambda self, other: True),
+        (lambda x: 2.0 if hasattr(x, "__len__") else 3.0, "__len__", lambda self: 0),
+    ],
+)
+def test_a_class_may_get_an_operator(ask, name, method):
+    class Plain:
+        pass
+
+    plain = Plain()
+    f = lambda x: x * ask(plain)
+    compiled = tg.compile(f, backend="numpy")
+    np.testing.assert_array_equal(compiled(X), f(X))
+    setattr(Plain, name, method)
+    np.testing.assert_array_equal(compiled(X), f(X))
+
+
+def test_whatever_a_library_reads_is_watched(monkeypatch):
+    polynomial = np.poly1d([1.0, 2.0])
+    f = lambda x: polynomial(x) * float(os.getenv("A_NUMBER", "1"))
+    compiled = tg.compile(f, backend="numpy")
+    for change in (
+        lambda: polynomial.__setitem__(0, 5.0),
+        lambda: monkeypatch.setenv("A_NUMBER", "3"),
+    ):
+        np.testing.assert_array_equal(compiled(X), f(X))
+        change()
+        np.testing.assert_array_equal(compiled(X), f(X))
+
+
 class Scaling:
     """An object whose method runs as it is."""
 
@@ -930,3 +981,34 @@ def test_an_array_is_an_input_though_a_method_without_stand_ins_ran_before():
         model.table.w[0] = number
         np.testing.assert_array_equal(f(X), X * 2 * model.table.w)
     assert "1 program," in repr(f)
+
+
+def test_a_module_that_can_be_imported_later_is_imported(monkeypatch):
+    def f(x):
+        try:
+            import a_module_that_is_not_there_yet as found
+        except ImportError:
+            return x + 1
+        return x * found.k
+
+    compiled = tg.compile(f, backend="numpy")
+    np.testing.assert_array_equal(compiled(X), X + 1)
+    module = types.ModuleType("a_module_that_is_not_there_yet")
+    module.k = 3.0
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    np.testing.assert_array_equal(compiled(X), X * 3)
+
+
+def test_a_class_may_be_registered_with_an_abstract_one():
+    class Abstract(abc.ABC):  # noqa: B024
+        pass
+
+    class Plain:
+        pass
+
+    plain = Plain()
+    f = lambda x: x * (2 if isinstance(plain, Abstract) else 3)
+    compiled = tg.compile(f, backend="numpy")
+    np.testing.assert_array_equal(compiled(X), X * 3)
+    Abstract.register(Plain)
+    np.testing.assert_array_equal(compiled(X), X * 2)

@@ -37,8 +37,12 @@ class FlatEntries:
         return self.copy()[index]
 
     def __setitem__(self, index: Any, new: Any) -> None:
-        require_apart("flat", self.base, new)
+        self.require_apart("flat", new)
         self.base.put(np.arange(len(self))[index], new)
+
+    def require_apart(self, where: str, new: Any) -> None:
+        """Raise an error for new entries in the memory of these, which NumPy writes in turn."""
+        require_apart(where, self.base, new)
 
     def copy(self) -> Any:
         """Return the entries as a Value of their own."""

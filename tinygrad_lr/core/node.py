@@ -122,7 +122,7 @@ class Node:
                 data = data.view()
                 data.flags.writeable = False
         elif isinstance(data, AbstractArray):
-            data = data.copy()
+            data = data.as_data_of(self)
         return data
 
     @data.setter
@@ -153,6 +153,8 @@ class Node:
             if getattr(new, "copy_of", None) is not self._content:  # as value.data -= step is
                 self._data_shared = False
             self._content = data.cast_like(self._content)
+            if isinstance(new, AbstractArray):
+                new.written_back()
         elif isinstance(self._content, AbstractArray):
             self._content, self._data_shared = self._content.full_like(0.0) + data, False
         elif type(self._content) is np.ndarray:

@@ -7,7 +7,6 @@ lost, so this is an error which says how to make an array that can.
 import numpy as np
 
 from ..core.primitive import as_array, implements
-from ..core.versions import require_apart
 from ..errors import ArgumentError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray
 from .index import put_at
@@ -69,8 +68,8 @@ def place(arr, mask, vals):
     >>> v
     Value(data=[ 1.  0. -1.], grad=None)
     """
-    require_apart("place", arr, vals)
-    arr, mask = require_value("place", arr), np.reshape(as_array(mask), np.shape(arr)).astype(bool)
+    require_value("place", arr).flat.require_apart("place", vals)
+    mask = np.reshape(as_array(mask), np.shape(arr)).astype(bool)
     vals = np.ravel(vals)
     count = int(mask.sum())
     if count and not np.size(vals):
@@ -130,7 +129,7 @@ def fill_diagonal(a, val, wrap=False):
         places = np.unravel_index(np.arange(a.size)[: stop : shape[1] + 1], shape)
     else:
         places = (np.arange(shape[0]),) * len(shape)
-    require_apart("fill_diagonal", a, val)
+    a.flat.require_apart("fill_diagonal", val)
     count = np.size(places[0])
     a[places] = np.ravel(val)[np.arange(count) % np.size(val)] if np.ndim(val) else val
 

@@ -37,6 +37,13 @@ class AbstractArray:
         """Return a new name for the same numbers, as a copy of an array is."""
         raise NotImplementedError
 
+    def as_data_of(self, value: Any) -> Any:
+        """Return a copy that stands for the `data` of a Value, which holds this array."""
+        return self.copy()
+
+    def written_back(self) -> None:
+        """Note that this array has become the `data` of a Value."""
+
     def detach(self) -> AbstractArray:
         """Return the same numbers without the graph that an array of a batch may hold."""
         return self

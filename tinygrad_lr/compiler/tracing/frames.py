@@ -27,6 +27,7 @@ import numpy as np
 from ...core.value import Value
 from ...support.files import PACKAGE
 from ..ir.instruction import Instruction
+from ..ir.sources import MISSING
 from .call_stack import is_library, is_standard_library
 from .captures import global_names
 from .guards import GLOBAL_READS, is_installed, is_users
@@ -193,11 +194,14 @@ class Observer:
     def leave(self, frame: FrameType) -> None:
         """Collect a function's variables, and watch the modules that it has imported."""
         standard = is_standard_library(frame.f_code)
-        for name in () if standard else imported_modules(frame.f_code):
-            package = frame.f_globals.get("__package__") or ""
-            module = sys.modules.get(importlib.util.resolve_name(name, package))
+        package = frame.f_globals.get("__package__") or ""
+        for spelt in () if standard else imported_modules(frame.f_code):
+            name = importlib.util.resolve_name(spelt, package)
+            module = sys.modules.get(name)
             if module is not None:
                 self._watch_module(module)
+            else:  # whose import has failed, or wasn't reached
+                self.trace.guards.entry(f"the module {name}", sys.modules, name, MISSING)
         for name, x in frame.f_locals.items():
             content = x._content if isinstance(x, Value) else x
             if isinstance(content, Traced) and not name.startswith("."):

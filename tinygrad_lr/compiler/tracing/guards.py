@@ -12,6 +12,7 @@ ran; all of an object of the user's if it asks for attributes by computed names,
 from __future__ import annotations
 
 import _random
+import abc
 import builtins
 import contextlib
 import contextvars
@@ -79,8 +80,11 @@ READERS = tuple(getattr(builtins, name) for name in sorted(DYNAMIC & vars(builti
 
 
 OPERATORS = frozenset(
-    {name for kind in (float, list, dict, set) for name in vars(kind) if name.startswith("__")}
-) - vars(object).keys() | {"__bool__", "__call__", "__getattr__", "__enter__", "__exit__"}
+    {
+        *(n for kind in (float, list, dict, set, object) for n in vars(kind) if n[:2] == "__"),
+        *("__bool__", "__call__", "__getattr__", "__enter__", "__exit__"),
+    }
+) - {"__doc__", "__class__", "__new__", "__init__", "__init_subclass__"}
 """Methods that Python calls without a name in code, so that a class may get them unseen."""
 
 HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
@@ -496,6 +500,8 @@ class Guards:
         if is_foreign(kind) and not is_object and (own or isinstance(x, type)):
             return
         self._objects[id(x), self._direct] = (x, what)
+        if isinstance(x, abc.ABCMeta) and is_users(x):
+            self.settings("the classes registered with abstract ones", abc.get_cache_token)
         if isinstance(x, type) and type(x) is not type:
             self.watch(type(x), type(x).__name__)
         if is_object:

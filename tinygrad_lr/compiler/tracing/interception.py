@@ -60,6 +60,12 @@ class Interceptor(Protocol):
     def note_update(self, x: Any = None) -> None:
         """Remember that an array has been changed in place."""
 
+    def add_data(self, made: Any) -> None:
+        """Remember what stands for the data of a Value."""
+
+    def reassignments(self, node: Node) -> int:
+        """Return how often a Value's data was replaced, not updated in place."""
+
     def note_truth(self, kind: str) -> None:
         """Remember that a traced boolean is made that is a number or a scalar."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import weakref
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import CodeType
 from typing import Any
@@ -97,10 +98,11 @@ class Trace:
         self.updated_at: tuple[CodeType, int] | None = None
         self.late: dict[tuple[Any, ...], tuple[CodeType, int]] = {}
         self._context: contextvars.Context | None = None  # as it was, while the function runs
+        self._data: list[Traced] = []  # what stands for the data of Values
         self._variable: str | None = None  # the context variable that the function has changed
         self.bodies: list[RunningBody] = []
         self._overwritten: set[int] = set()  # Values whose gradient was set before it was read
-        self._reassigned: set[int] = set()  # Values whose data was set, not updated in place
+        self._reassigned = Counter[int]()  # Values whose data was set, not updated in place
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Return what the function returns, with all reads and writes redirected to this trace."""
@@ -198,6 +200,26 @@ class Trace:
             self.require_own("an array", id(x) in self.bodies[-1].created)
         self.updated_at = self.updated_at or user_line()
 
+    def add_data(self, made: Traced) -> None:
+        """Remember what stands for the data of a Value."""
+        self._data.append(made)
+
+    def reassignments(self, node: Node) -> int:
+        """Return how often a Value's data was replaced, not updated in place."""
+        return self._reassigned[id(node)]
+
+    def require_assigned(self) -> None:
+        """Raise `TraceError` if a Value's data was written to, but not assigned."""
+        for made in self._data:
+            if made.written_at is not None:
+                code, line = made.written_at
+                raise trace_error(
+                    code,
+                    line,
+                    "the data of a Value is written to by index or under another name",
+                    "assign it: data = value.data; data[0] = 1.0; value.data = data",
+                )
+
     def note_truth(self, kind: str) -> None:
         """Remember that a traced boolean is made that is a number or a scalar."""
         self.truths.add(kind)
@@ -290,7 +312,7 @@ class Trace:
         if slot == "_grad" and key not in self._nodes:
             self._overwritten.add(id(node))
         if slot == "_data_shared":
-            self._reassigned.add(id(node))
+            self._reassigned[id(node)] += 1
         if slot == "_content":
             self.note_update()
         self._nodes[key] = (node, new)
@@ -491,6 +513,7 @@ class Trace:
         """Forget the traced arrays: the trace is part of cycles, and would keep them alive."""
         for known in (self._nodes, self._initial_slots, self._attributes, self._initial_attributes):
             known.clear()
+        self._data.clear()
         self.captures.release()
 
     def leaves(self) -> list[Value]:

@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from types import CodeType
 from typing import Any
 
@@ -22,8 +23,17 @@ from ...errors import TraceError
 from ...support import pytree as tree
 from ..ir.instruction import Instruction
 from ..ir.program import Program
-from ..ir.sources import Argument, CapturedArray, Gradient, HostInput, Source, ValueData
+from ..ir.sources import (
+    Argument,
+    Attribute,
+    CapturedArray,
+    Gradient,
+    HostInput,
+    Source,
+    ValueData,
+)
 from . import numpy_calls  # noqa: F401 - implements NumPy's functions for traced arrays
+from .call_stack import user_line
 from .control_flow import require_closed
 from .frames import LineFinder, Observer, observe
 from .guards import Guards, inner_objects
@@ -46,6 +56,10 @@ SAME_OBJECTS = (
     "an array or a number from outside is compared with another name of the same object, which a "
     "trace can't tell apart",
     "compare outside the function, and pass what follows from it as a static argument",
+)
+SHARED_STATE = (
+    "two attributes or Values share memory, and the function updates one of them",
+    "let one of them be a copy, or a view that the function makes of the other",
 )
 RESULTS = (Traced, Value, np.ndarray)
 
@@ -229,7 +243,7 @@ def trace_function(
         with observe(observer, finder):
             returned = trace.run(lambda: stand_in(*given[:-1], **given[-1]))
         results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]
-        contents = trace.run(lambda: list(map(unwrap, results)))
+        contents = trace.run(lambda: read_contents(results))
     except Exception as error:
         if not trace.needed <= needed:
             return again(changed, needed | trace.needed, shared)
@@ -248,6 +262,7 @@ def trace_function(
     if trace.refusal is not None:
         raise trace.refusal
     require_unmodified_arguments(inputs)
+    trace.require_assigned()
     returned = tree.map_leaves(captures.returned, returned)
     identities = None
     compared = trace.describe_identity()
@@ -299,6 +314,15 @@ def trace_function(
     return traced
 
 
+def read_contents(results: Iterable[Any]) -> list[Any]:
+    """Return the arrays and numbers that results hold, which can't be read for some (an error)."""
+    contents = list(map(unwrap, results))
+    for x in contents:
+        if isinstance(x, Traced):
+            as_instruction(x)
+    return contents
+
+
 def map_nest(change: Callable[[Any], Any], nest: Any, known: dict[int, Any] | None) -> Any:
     """Return nested arguments with other leaves; what `known` has by its identity stays one."""
     made: Any
@@ -316,13 +340,36 @@ def map_nest(change: Callable[[Any], Any], nest: Any, known: dict[int, Any] | No
 
 
 def require_apart(updates: Sequence[tuple[Source, Any]], trace: Trace) -> None:
-    """Raise `TraceError` if the function reads numbers as guards that it updates."""
+    """Raise `TraceError` if the function reads what it updates under another name."""
+    updated = {source.key() for source, new in updates if new is not None}
+    sources = [*(source for source, _ in trace.inputs.values()), *(source for source, _ in updates)]
+    state = {source.key(): source for source in sources}
+    with bypass_trace():
+        spans = sorted(filter(None, map(memory_span, state.values())), key=itemgetter(0))
+    end, is_updated = 0, False  # of the array that reaches furthest
+    for (start, after), key in spans:
+        if start < end and (is_updated or key in updated):
+            raise trace_error(*(trace.updated_at or user_line()), *SHARED_STATE)
+        if after > end:
+            end, is_updated = after, key in updated
     for source, new in updates:
         if isinstance(source, ValueData) and new is not None and trace.updated_at is not None:
             with bypass_trace():
                 what = trace.guards.describe_overlap(source.read())
             if what is not None:
                 raise trace_error(*trace.updated_at, *overlap(what))
+
+
+def memory_span(source: Source) -> tuple[tuple[int, int], Any] | None:
+    """Return where the array of a Value or an attribute begins and ends, and the source's key."""
+    if not isinstance(source, (ValueData, Attribute)):
+        return None
+    try:
+        x = source.read()
+    except LookupError:  # an attribute that the function sets first
+        return None
+    bounds = np.lib.array_utils.byte_bounds(x) if isinstance(x, np.ndarray) and x.size else None
+    return None if bounds is None else (bounds, source.key())
 
 
 def is_trained(update: tuple[Source, Instruction | None]) -> bool:

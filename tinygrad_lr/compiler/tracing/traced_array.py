@@ -259,6 +259,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     __slots__ = (
         *("__weakref__", "_instruction", "_whole_read", "copy_of", "kind", "outer_name", "view_of"),
+        *("data_of", "written_at"),
     )
     __array_priority__ = 1000
 
@@ -283,6 +284,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         self.kind = kind
         self.view_of = view_of
         self._whole_read = None if view_of is None else view_of.whole.instruction
+        self.data_of: Any = None  # of a Value's data: the Value, its content, the count of others
+        self.written_at: Any = None  # of a Value's data that isn't assigned: the line of the write
         self.outer_name = outer_name  # of an array from outside, which must not be written to
         trace = CURRENT_TRACE.get()
         if trace is not None:
@@ -304,6 +307,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
                         COPY_AFTER_RESHAPE,
                     )
                 self._instruction, self._whole_read = self.view_of.read(now), now
+        if self.data_of is not None:
+            self._require_current()
         if self.outer_name and (trace := CURRENT_TRACE.get()) is not None:
             trace.note_read(self._instruction)
         return self._instruction
@@ -514,6 +519,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             whole.become(Traced(write(whole.instruction, fitting)))
             self._whole_read = whole.instruction
         self._instruction = fitting
+        if self.data_of is not None and self.written_at is None:
+            self.written_at = user_line()
         if (trace := CURRENT_TRACE.get()) is not None:
             trace.note_update(self)
         return self
@@ -615,6 +622,37 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     def clip(self, min: Any = None, max: Any = None, out: None = None, **options: Any) -> Any:
         """Bound the entries; `np.clip` needs both bounds in NumPy 2.0, the method one."""
         return np.clip(self, min, max, out=out, **options)
+
+    def as_data_of(self, value: Any) -> Traced:
+        """Return a copy that stands for the `data` of a Value, which holds this array.
+
+        What is written to it must be assigned to the Value's data, as `value.data -= step` does.
+        """
+        made = self.copy()
+        if (trace := CURRENT_TRACE.get()) is not None:
+            made.data_of = (value, made._instruction, trace.reassignments(value))
+            trace.add_data(made)
+        return made
+
+    def written_back(self) -> None:
+        """Note that this array has become the `data` of a Value."""
+        if self.data_of is not None:
+            value, _, count = self.data_of
+            if (trace := CURRENT_TRACE.get()) is not None:
+                count = trace.reassignments(value)
+            self.data_of, self.written_at = (value, as_instruction(value._content), count), None
+
+    def _require_current(self) -> None:
+        """Raise `TraceError` if the Value, whose data this is, was updated in place since."""
+        value, start, count = self.data_of
+        trace = CURRENT_TRACE.get()
+        if trace is None or self.written_at is not None or trace.reassignments(value) != count:
+            return  # an array of its own, if the Value has got another
+        if as_instruction(value._content) is not start:
+            raise_trace_error(
+                "the data of a Value is read after the Value was updated in place",
+                "read value.data again, or copy it before: value.data.copy()",
+            )
 
     def astype(self, dtype: Any, order: str = "K", copy: bool = True) -> Traced:
         """Return the same numbers in another dtype."""
