@@ -126,6 +126,18 @@ def test_results_have_the_types_that_public_functions_state(tmp_path, monkeypatc
     assert {"losses.cross_entropy", "nn.Linear.forward", "metrics.f1"} <= checked
 
 
+def test_type_hints_of_public_functions_can_be_read():
+    unread = {}
+    for path, thing in PUBLIC.items():
+        if inspect.isclass(thing) or inspect.isroutine(thing):
+            try:
+                typing.get_type_hints(thing)
+            except Exception as error:
+                unread[path] = error
+    # the types of a module's call are those of `forward`, by a protocol for type checkers alone
+    assert {*unread} == {path for path in PUBLIC if PUBLIC[path] is tg.nn.Module.__call__}, unread
+
+
 @pytest.mark.parametrize("name", ["Tanh", "Softmax", "GLU", "Dropout", "Identity", "Flatten"])
 def test_a_layer_without_parameters_returns_a_value_for_a_value_alone(name):
     layer, x = getattr(tg.nn, name)(), np.ones((2, 4))

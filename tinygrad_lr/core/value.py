@@ -26,6 +26,7 @@ from ..errors import (
 )
 from ..support.abstract_array import AbstractArray, Array
 from ..support.indexing import freeze_index
+from ..support.type_names import ArrayLike, DTypeLike
 from ..support.validation import as_input, check_choice
 from .chain_rule import backward
 from .conversion import READING_LISTS, as_constant, has_value, join
@@ -55,11 +56,7 @@ from .versions import (
     replace_entries,
 )
 
-if TYPE_CHECKING:  # it is imported in half a millisecond
-    from numpy.typing import ArrayLike, DTypeLike
-
-Axis: TypeAlias = "int | tuple[int, ...] | None"
-ValueLike: TypeAlias = "Value | ArrayLike"  # what can stand for a Value: an array, a list, a number
+Axis: TypeAlias = int | tuple[int, ...] | None
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
 MAX_EXACT = 1 << 53  # every integer below this is a float
@@ -1043,5 +1040,8 @@ def public_name(operation: Primitive) -> str:
     own = caller is not None and caller.__module__ == operation.__module__
     return stem if own and not isinstance(caller, Primitive) else operation.name
 
+
+ValueLike: TypeAlias = Value | ArrayLike
+"""What can stand for a Value: an array, a list, a number."""
 
 _new = cast("Callable[[type[Value]], Value]", object.__new__)
