@@ -78,6 +78,14 @@ def test_mypy_accepts_the_programs_strictly_with_the_types_that_they_assert(prog
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["namespace", "layers", "programs", "refused"])
+def test_mypy_knows_the_types_of_the_namespace_with_every_numpy(name, tmp_path):
+    pytest.importorskip("mypy")
+    shutil.copy(ROOT / "tests" / "types" / f"{name}.py", tmp_path / f"program_{name}.py")
+    check(tmp_path, "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), ".")
+
+
+@pytest.mark.slow
 @OLDER_STUBS
 @pytest.mark.skipif(
     not (importlib.util.find_spec("pyright") and shutil.which("node")),

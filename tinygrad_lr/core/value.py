@@ -782,8 +782,11 @@ def as_constants(found: Any) -> Any:
 
 def no_derivative(function: Callable[..., Any]) -> str:
     """Return the sentence for a NumPy function that no operation stands for."""
-    module = getattr(function, "__module__", None) or "numpy"
-    path = f"{module}.{function.__name__}".replace("numpy", "np", 1)
+    name = function.__name__
+    module = getattr(function, "__module__", None)
+    if module is None:  # ufuncs of SciPy say none, nor do those of NumPy before version 2.3
+        module = "numpy" if getattr(np, name, None) is function else "scipy.special"
+    path = f"{module}.{name}".replace("numpy", "np", 1)
     if function in REFUSED:
         return f"{path}: {REFUSED[function]}"
     return (
