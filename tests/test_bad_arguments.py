@@ -287,6 +287,7 @@ EXAMPLES = {
     "Value.to_device": lambda: {"device": "cpu", "stream": None},
     "Value.put": lambda: {"indices": [0, 1], "values": 0.5},
     "ops.add_at": lambda: {"a": tg.zeros(3), "indices": 1, "b": 0.5},
+    "ops.clip": lambda: {"a": numbers(3), "a_min": 0.2},  # NumPy 2.0 wants a bound
     "ops.copyto": lambda: {"dst": tg.zeros(3), "src": 0.5},
     "ops.fill_diagonal": lambda: {"a": tg.zeros((3, 3)), "val": 0.5},
     "ops.place": lambda: {"arr": tg.zeros(2), "mask": np.array([True, False]), "vals": [0.5]},

@@ -78,6 +78,14 @@ def test_mypy_accepts_the_programs_strictly_with_the_types_that_they_assert(prog
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["namespace", "layers", "programs", "refused"])
+def test_mypy_knows_the_types_of_the_namespace_with_every_numpy(name, tmp_path):
+    pytest.importorskip("mypy")
+    shutil.copy(ROOT / "tests" / "types" / f"{name}.py", tmp_path / f"program_{name}.py")
+    check(tmp_path, "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), ".")
+
+
+@pytest.mark.slow
 @OLDER_STUBS
 @pytest.mark.skipif(
     not (importlib.util.find_spec("pyright") and shutil.which("node")),
@@ -124,6 +132,18 @@ def test_results_have_the_types_that_public_functions_state(tmp_path, monkeypatc
                     assert isinstance(call(target, given), kind), path
                 checked.add(path)
     assert {"losses.cross_entropy", "nn.Linear.forward", "metrics.f1"} <= checked
+
+
+def test_type_hints_of_public_functions_can_be_read():
+    unread = {}
+    for path, thing in PUBLIC.items():
+        if inspect.isclass(thing) or inspect.isroutine(thing):
+            try:
+                typing.get_type_hints(thing)
+            except Exception as error:
+                unread[path] = error
+    # the types of a module's call are those of `forward`, by a protocol for type checkers alone
+    assert {*unread} == {path for path in PUBLIC if PUBLIC[path] is tg.nn.Module.__call__}, unread
 
 
 @pytest.mark.parametrize("name", ["Tanh", "Softmax", "GLU", "Dropout", "Identity", "Flatten"])

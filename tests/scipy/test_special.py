@@ -319,3 +319,10 @@ def test_reductions_take_lists_of_values():
 def test_a_voigt_profile_is_scipys(sigma):
     found = sc.voigt_profile(Value([0.0, 1.3]), sigma, 0.2)
     np.testing.assert_allclose(found.data, sc.voigt_profile([0.0, 1.3], sigma, 0.2))
+
+
+def test_a_ufunc_without_a_derivative_is_named_as_scipys():
+    with pytest.raises(
+        NotDifferentiableError, match=r"^scipy\.special\.kolmogorov has no derivative"
+    ):
+        sc.kolmogorov(Value(0.5, requires_grad=True))

@@ -7,7 +7,7 @@ inside a gradient), they are Values, which can be differentiated again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -30,8 +30,11 @@ from .primitive import primitive
 from .value import Value, apply
 from .versions import memory_of
 
-Leaf: TypeAlias = "Value | Array | np.generic | complex | None"
-PyTree: TypeAlias = "Leaf | Sequence[PyTree] | Mapping[Any, PyTree]"
+Leaf: TypeAlias = Value | Array | np.generic | complex | None
+if TYPE_CHECKING:
+    PyTree: TypeAlias = "Leaf | Sequence[PyTree] | Mapping[Any, PyTree]"
+else:  # the names in a string are looked up in the module of whoever has it in an annotation
+    PyTree = Leaf | Sequence[Any] | Mapping[Any, Any]
 Primals = TypeVar("Primals", tuple[Any, ...], list[Any])
 
 # Derivatives take other arguments than the function: arrays where it takes Values. And they return

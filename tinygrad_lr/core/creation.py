@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, overload
+from typing import Any, Protocol, TypeAlias, cast, overload
 
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, NotDifferentiableError, TinygradError
 from ..support.abstract_array import AbstractArray, Array
+from ..support.type_names import DTypeLike
 from ..support.validation import (
     as_input,
     check_choice,
@@ -28,9 +29,6 @@ from .conversion import READING_LISTS, has_array, has_value, join
 from .node import unwrap
 from .primitive import NUMPY_IMPLS
 from .value import Value
-
-if TYPE_CHECKING:  # it is imported in half a millisecond
-    from numpy.typing import DTypeLike
 
 Shape = int | Sequence[int]
 Nest: TypeAlias = "complex | Array | Value | Sequence[Nest]"

@@ -26,6 +26,7 @@ from ..errors import (
 )
 from ..support.abstract_array import AbstractArray, Array
 from ..support.indexing import freeze_index
+from ..support.type_names import ArrayLike, DTypeLike
 from ..support.validation import as_input, check_choice
 from .chain_rule import backward
 from .conversion import READING_LISTS, as_constant, has_value, join
@@ -55,11 +56,7 @@ from .versions import (
     replace_entries,
 )
 
-if TYPE_CHECKING:  # it is imported in half a millisecond
-    from numpy.typing import ArrayLike, DTypeLike
-
-Axis: TypeAlias = "int | tuple[int, ...] | None"
-ValueLike: TypeAlias = "Value | ArrayLike"  # what can stand for a Value: an array, a list, a number
+Axis: TypeAlias = int | tuple[int, ...] | None
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
 MAX_EXACT = 1 << 53  # every integer below this is a float
@@ -786,8 +783,11 @@ def as_constants(found: Any) -> Any:
 
 def no_derivative(function: Callable[..., Any]) -> str:
     """Return the sentence for a NumPy function that no operation stands for."""
-    module = getattr(function, "__module__", None) or "numpy"
-    path = f"{module}.{function.__name__}".replace("numpy", "np", 1)
+    name = function.__name__
+    module = getattr(function, "__module__", None)
+    if module is None:  # ufuncs of SciPy say none, nor do those of NumPy before version 2.3
+        module = "numpy" if getattr(np, name, None) is function else "scipy.special"
+    path = f"{module}.{name}".replace("numpy", "np", 1)
     if function in REFUSED:
         return f"{path}: {REFUSED[function]}"
     return (
@@ -1045,5 +1045,8 @@ def public_name(operation: Primitive) -> str:
     own = caller is not None and caller.__module__ == operation.__module__
     return stem if own and not isinstance(caller, Primitive) else operation.name
 
+
+ValueLike: TypeAlias = Value | ArrayLike
+"""What can stand for a Value: an array, a list, a number."""
 
 _new = cast("Callable[[type[Value]], Value]", object.__new__)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataFileError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Students", "sat_gpa", "sat_gpa_path"]
 

@@ -19,8 +19,8 @@ from .module import Module
 
 __all__ = ["Conv1d", "Conv2d"]
 
-Sizes: TypeAlias = "int | tuple[int, ...]"
-Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
+Sizes: TypeAlias = int | tuple[int, ...]
+Padding: TypeAlias = int | str | tuple[int | tuple[int, int], ...]
 
 
 class Convolution(Module):

@@ -23,8 +23,8 @@ __all__ = [
     "MaxPool2d",
 ]
 
-Sizes: TypeAlias = "int | tuple[int, ...]"
-Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
+Sizes: TypeAlias = int | tuple[int, ...]
+Padding: TypeAlias = int | str | tuple[int | tuple[int, int], ...]
 
 
 class Pooling(Weightless):

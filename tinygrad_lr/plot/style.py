@@ -13,11 +13,11 @@ import numpy as np
 
 from ..errors import ArgumentError, import_extra
 from ..support.abstract_array import Array
+from ..support.type_names import Figure
 from ..support.validation import check_flag, short_repr
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.text import Text
 
 

@@ -12,15 +12,13 @@ import operator
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, LabelError, ShapeError
 from .abstract_array import AbstractArray, Array
-
-if TYPE_CHECKING:  # it is imported in half a millisecond
-    from numpy.typing import DTypeLike
+from .type_names import DTypeLike
 
 T = TypeVar("T")
 

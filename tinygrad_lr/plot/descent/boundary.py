@@ -12,6 +12,7 @@ from ...errors import LabelError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import group_digits, number_text
+from ...support.type_names import Figure
 from ...support.validation import check_list, check_text
 from ...train.model_copy import ModelCopy
 from ..style import (
@@ -31,7 +32,6 @@ from .frame_selection import HistoryLike, find_final_record, select_frames, weig
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["decision_boundary"]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...support.abstract_array import Array
+from ...support.type_names import Figure
 from ...support.validation import check_callable, check_list, check_text, real_array, short_repr
 from ..style import (
     PRINT,
@@ -26,7 +27,6 @@ from .curves import draw_losses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["classification_figure"]
 

@@ -14,6 +14,7 @@ from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import group_digits, number_text
+from ...support.type_names import Figure
 from ...support.validation import check_text, short_repr
 from ...train.model_copy import ModelCopy
 from ..style import clean_name, make_panels, style_axes
@@ -34,7 +35,6 @@ from .loss_surface import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["loss_contours"]
 

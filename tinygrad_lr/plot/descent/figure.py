@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ...errors import ArgumentError, ShapeError
 from ...linear import Line
 from ...support.abstract_array import Array
+from ...support.type_names import Figure
 from ...support.validation import check_callable, check_instance, check_list, check_text, short_repr
 from ..style import clean_name, make_panels
 from .arguments import as_real_numbers
@@ -19,9 +20,6 @@ from .frame_selection import HistoryLike
 from .loss_curve import draw_slice
 from .loss_slice import LossSlice
 from .panels import draw_model, draw_predictions
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["descent_figure"]
 

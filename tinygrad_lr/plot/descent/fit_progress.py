@@ -15,6 +15,7 @@ from ...linear import Line, closed_form
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import group_digits
+from ...support.type_names import Figure
 from ...support.validation import check_callable, check_instance
 from ...train.model_copy import ModelCopy
 from ..style import (
@@ -37,7 +38,6 @@ from .panels import draw_closed_form, draw_points, format_equation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["fit_course"]
 

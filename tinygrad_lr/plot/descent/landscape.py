@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -13,6 +11,7 @@ from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.random_state import Seed, as_generator
 from ...support.text_format import group_digits, number_text
+from ...support.type_names import Figure
 from ...support.validation import check_choice, check_number
 from ...train.model_copy import ModelCopy
 from ..style import DRAWABLE, make_panels, style_axes
@@ -27,9 +26,6 @@ from .loss_surface import (
     mark_lowest,
     principal_directions,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["loss_landscape"]
 

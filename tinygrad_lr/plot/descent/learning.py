@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ...support.text_format import group_digits, number_text
+from ...support.type_names import Figure
 from ...support.validation import check_list, check_text, short_repr
 from ..style import (
     SMALL,
@@ -27,7 +28,6 @@ from .curves import Curve, describe_change, describe_end, set_scales, style_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["learning_curves"]
 

@@ -13,6 +13,7 @@ from ... import losses
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
+from ...support.type_names import Figure
 from ...support.validation import check_text
 from ...train.model_copy import ModelCopy
 from ..style import (
@@ -31,7 +32,6 @@ from .loss_slice import LossSlice, parse_entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["loss_over_weight"]
 

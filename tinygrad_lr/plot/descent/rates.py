@@ -13,6 +13,7 @@ from ... import losses
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.text_format import number_text
+from ...support.type_names import Figure
 from ...support.validation import check_list, check_text, short_repr
 from ...train.model_copy import ModelCopy
 from ..style import (
@@ -34,7 +35,6 @@ from .loss_slice import LossSlice, find_furthest_entry, parse_entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["learning_rates"]
 

@@ -15,11 +15,11 @@ from ...explain.influences.jacobians import euclidean_norm
 from ...explain.influences.measure import check_influence
 from ...explain.influences.model import LayerInfluence
 from ...support.text_format import number_text
+from ...support.type_names import Figure
 from ..style import TEXT, clean_name, draw_key, get_colors, make_panels, style_axes, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["gradient_by_depth"]
 

@@ -10,13 +10,13 @@ from ...explain import Influence
 from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.text_format import group_digits, number_text
+from ...support.type_names import Figure
 from ...support.validation import check_number
 from ..descent.loss_slice import sample_loss
 from ..style import clean_name, get_colors, is_drawable, make_panels, pad_limits, style_axes, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["loss_slice"]
 

@@ -15,11 +15,11 @@ from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.abstract_array import Array
 from ...support.text_format import group_digits, number_text
+from ...support.type_names import Figure
 from ..style import SMALL, TEXT, blend, clean_name, get_colors, make_figure, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["network"]
 

@@ -408,7 +408,7 @@ struve.vjp(x=lambda g, out, order, x: g * (struve(order - 1, x) - order / x * ou
     kind="elementwise",
     latex=r"Y_{<n>}^{<m>}\left(<theta>, <phi>\right)",
     examples=[((2, 3), (3,), {"n": 2, "m": 1}), ((), (), {"n": 3, "m": -2})],
-    kinked=lambda theta, phi, n, m: np.sin(theta) > 0,
+    kinked=lambda theta, phi, n, m: (np.sin(theta) > 0) | (np.asarray(m) % 2 == 0),
     whole=True,
 )
 def spherical_harmonic(theta, phi, *, n=0, m=0):

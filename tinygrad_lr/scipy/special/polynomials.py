@@ -226,7 +226,8 @@ def hermite_norm_of(x, *, n=0):
 def _declare_hermite(operation, factor):
     def rule(g, out, x, n):
         below = operation(x, n=np.maximum(np.subtract(n, 1), 0).tolist())
-        return g * (factor * np.asarray(n, float) * below)
+        degree = float(n) if np.ndim(n) == 0 else np.asarray(n, float)
+        return g * (factor * degree * below)
 
     operation.vjp(x=rule)
 
