@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...core.batching import by_rows
-from ...core.chain_rule import match_shape, pull_back, push_forward
+from ...core.chain_rule import match_shape, push_forward, walk_back
 from ...core.control_flow import as_predicate, read_carry, read_step
 from ...core.custom import Pull, is_recorded
 from ...core.grad_mode import RECORDING
@@ -473,33 +473,21 @@ def is_changeable(value: Any) -> bool:
 
 
 def describe_code(roots: Sequence[Instruction], own: Sequence[Instruction]) -> list[Any]:
-    """Return what is computed from a body's inputs, equal for equal programs."""
+    """Return what is computed from a body's inputs and others, equal for equal programs."""
     place: dict[Instruction, Any] = {x: ("own", i) for i, x in enumerate(own)}
-    dependent = set(own)
     code: list[Any] = []
-
-    def described(x: Instruction) -> Any:
-        if x in place:
-            return place[x]
-        if x.is_constant:
-            return ("constant", make_hashable(np.asarray(x.value).tobytes()), x.dtype, x.shape)
-        if x.operation == "input":
-            return id(x)
-        inner = topological_order([x])
-        return tuple(
-            (y.operation, y.shape, y.dtype, id(y) if y.operation == "input" else None)
-            for y in inner
-        )
-
     for x in topological_order(roots):
-        if x in place or not any(y in dependent for y in x.inputs):
+        if x in place:
             continue
-        dependent.add(x)
-        options = [(k, describe_option(v)) for k, v in sorted(x.options.items())]
-        code.append((x.operation, [described(y) for y in x.inputs], options, x.shape, x.dtype))
-        place[x] = ("step", len(code))
-    code.append([described(x) for x in roots])
-    return code
+        if x.operation == "input":
+            place[x] = id(x)
+        elif x.is_constant:
+            place[x] = (x.dtype, x.shape, x.weak, np.asarray(x.value).tobytes())
+        else:
+            options = [(k, describe_option(v)) for k, v in sorted(x.options.items())]
+            code.append((x.operation, [place[y] for y in x.inputs], options, x.shape, x.dtype))
+            place[x] = ("step", len(code))
+    return [*code, [place[x] for x in roots]]
 
 
 def describe_option(option: Any) -> Any:
@@ -634,7 +622,8 @@ def pull_back_all(
         out = outputs[i]
         if out is not None:
             seeds[out] = seeds[out] + g if out in seeds else g
-    return pull_back(seeds, recording=recording) if seeds else {}
+    # a seed may be 0, also one that is a number, unlike that of a loss
+    return walk_back(seeds, None, recording, None, fading=set(seeds)) if seeds else {}
 
 
 def zeros(like: Instruction) -> Instruction:
