@@ -319,7 +319,7 @@ class BodyRun:
         """Refuse random numbers in a body that runs an unknown number of times."""
         if self.draws:
             raise_trace_error(
-                f"random numbers must not be drawn in {where}, whose number of steps isn't known",
+                f"random numbers must not be drawn in {where}, whose numbers decide what runs",
                 "draw them before, or use tg.scan",
             )
 
