@@ -156,6 +156,24 @@ def test_dtypes_that_machine_code_only_copies_are_carried_and_stacked(dtype, bac
 
 
 @backends()
+def test_batches_of_loops_are_computed_or_refused(backend):
+    rows = np.stack([X, -X, X * 2])
+    last = lambda w, x: np.sum(loss(w, H, x))
+    layer = nn.GRU(3, 2, generator=0, dtype=np.float64)
+    for f in (
+        tg.vmap(last, in_axes=(None, 0)),
+        tg.vmap(tg.grad(last), in_axes=(None, 0)),
+        lambda w, x: tg.grad(lambda w: np.sum(tg.vmap(last, in_axes=(None, 0))(w, x)))(w),
+        lambda w, x: tg.vmap(lambda r: tg.cond(r[0, 0] > 0, np.sin, np.cos, r @ w))(x),
+        lambda w, x: tg.vmap(layer)(x)[0],
+    ):
+        assert_equal(tg.compile(f, backend=backend)(W, rows), f(W, rows), backend, CLOSE)
+    doubled = tg.vmap(lambda r: tg.while_loop(lambda v: np.sum(v) < 50.0, lambda v: v * 2.0, r))
+    with pytest.raises(TraceError, match=r"a branch .* must not depend on a traced number"):
+        tg.compile(doubled, backend=backend)(np.abs(rows))
+
+
+@backends()
 @pytest.mark.parametrize("shape", [(5, 2), (1, 3), (4, 0), (3,)])
 def test_carries_change_places_and_may_be_empty(shape, backend):
     def f(x):
