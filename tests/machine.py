@@ -697,7 +697,7 @@ class Program:
             f = wrap(tg.value_and_grad(self.scalar(world)))
         elif self.mode == "hvp":
             g = wrap(self.scalar(world))
-            f = lambda x: tg.hvp(g, x, np.ones_like(x))
+            f = lambda x: tg.hvp(g, (x,), (np.ones_like(x),))
         elif self.mode == "grad of compiled":
             f = tg.value_and_grad(wrap(self.scalar(world)))
         else:

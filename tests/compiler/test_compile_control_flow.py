@@ -156,6 +156,54 @@ def test_dtypes_that_machine_code_only_copies_are_carried_and_stacked(dtype, bac
 
 
 @backends()
+def test_batches_of_loops_are_computed_or_refused(backend):
+    rows = np.stack([X, -X, X * 2])
+    last = lambda w, x: np.sum(loss(w, H, x))
+    layer = nn.GRU(3, 2, generator=0, dtype=np.float64)
+    for f in (
+        tg.vmap(last, in_axes=(None, 0)),
+        tg.vmap(tg.grad(last), in_axes=(None, 0)),
+        lambda w, x: tg.grad(lambda w: np.sum(tg.vmap(last, in_axes=(None, 0))(w, x)))(w),
+        lambda w, x: tg.vmap(lambda r: tg.cond(r[0, 0] > 0, np.sin, np.cos, r @ w))(x),
+        lambda w, x: tg.vmap(layer)(x)[0],
+    ):
+        assert_equal(tg.compile(f, backend=backend)(W, rows), f(W, rows), backend, CLOSE)
+    doubled = tg.vmap(lambda r: tg.while_loop(lambda v: np.sum(v) < 50.0, lambda v: v * 2.0, r))
+    with pytest.raises(TraceError, match=r"a branch .* must not depend on a traced number"):
+        tg.compile(doubled, backend=backend)(np.abs(rows))
+
+
+@backends()
+@pytest.mark.parametrize("shape", [(5, 2), (1, 3), (4, 0), (3,)])
+def test_carries_change_places_and_may_be_empty(shape, backend):
+    def f(x):
+        step = lambda c, r: ((c[1], np.flip(c[0]) + r), (c[0], r))
+        return tg.scan(step, (x[0], x[0] * 2 - 1), x)
+
+    x = np.arange(np.prod(shape)).reshape(shape) + 0.5
+    assert_equal(tg.compile(f, backend=backend)(x), f(x), backend)
+    total = lambda x: sum(np.sum(y**2) for y in (*f(x)[0], *f(x)[1]))
+    found = tg.compile(tg.grad(total), backend=backend)(x)
+    assert_equal(found, tg.grad(total)(x), backend, CLOSE)
+
+
+@backends()
+def test_a_cotangent_of_zero_stays_zero_in_a_body(backend):
+    """In the chain rule as it is, 0 times an infinite slope is nan."""
+
+    def f(x):
+        roots = tg.scan(lambda c, r: (c, np.sqrt(r)), 0.0, x)[1]
+        branch = tg.cond(x[1] > 0, lambda: (np.sqrt(x[0]), x[1]), lambda: (x[0], x[1]))
+        return np.sum(roots[1:]) + branch[1]
+
+    x = np.array([0.0, 1.0, 4.0])
+    expected = tg.grad(f)(x)
+    assert expected.tolist() == [0.0, 1.5, 0.25]
+    assert_equal(tg.compile(tg.grad(f), backend=backend)(x), expected, backend)
+    assert_equal(tg.grad(tg.compile(f, backend=backend))(x), expected, backend)
+
+
+@backends()
 @pytest.mark.parametrize("reverse", [False, True])
 def test_random_numbers_are_drawn_at_each_step_in_their_order(backend, reverse):
     def run(wrap):
@@ -317,6 +365,21 @@ def count(x):
     return tg.scan(step, np.zeros(3), x)[0]
 
 
+def count_outside(x):
+    counter, weight = [0], x[0]
+
+    def step(c, r):
+        counter[0] += 1
+        return c + weight * counter[0], None
+
+    return tg.scan(step, np.zeros(3), x)[0]
+
+
+def count_by_iterator(x):
+    numbers = iter(range(9))
+    return tg.scan(lambda c, r: (c + x[0] * next(numbers), None), np.zeros(3), x)[0]
+
+
 def count_only(x):
     calls = []
     c, _ = tg.scan(lambda c, r: (c + r, calls.append(1)), np.zeros(3), x)
@@ -394,6 +457,8 @@ GENERATOR = np.random.default_rng(0)
         (leave_in_list, "must not"),
         (read_list, "must not change what is outside it, or compute something else"),
         (count, "must not change what is outside it"),
+        (count_outside, "must not change what is outside it"),
+        (count_by_iterator, "must not"),
         (count_only, "must not change what is outside it"),
         (count_in_object, "must not change what is outside it"),
         (write_into, "the body of scan must not change an array outside it"),

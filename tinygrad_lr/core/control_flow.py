@@ -98,7 +98,7 @@ def while_loop(
         value = tree.unflatten(init_val, carried)
         goes_on = as_predicate("while_loop", "cond_fun", cond_fun(value))
         batch = unwrap(goes_on)
-        if not (np.any(batch.numbers) if isinstance(batch, Batched) else bool(batch)):
+        if not np.any(unwrap(batch.content) if isinstance(batch, Batched) else batch):
             return value
         new = read_carry("while_loop", body_fun(value), init_val, carried)
         if isinstance(batch, Batched):
