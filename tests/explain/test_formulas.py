@@ -62,12 +62,17 @@ def symbols(case):
     return operands, Symbol(Name("out"), out.number)
 
 
+COMPLEX_RESULTS = {"spherical_harmonic", "wofz"}
+"""Their rules have complex constants, which derivations, of real numbers, don't write."""
+
+
 def cases(operations):
     return [
         pytest.param(Case(o, example), id=f"{o.name}-{i}")
         for o in operations
         for i, example in enumerate(o.examples)
         if np.prod([np.prod(s) for s in example if isinstance(s, tuple)]) > 0
+        and o.name not in COMPLEX_RESULTS
     ]
 
 

@@ -384,7 +384,7 @@ def airy(z):
 
 @primitive(
     sc.struve,
-    latex=r"\mathbf{H}_{<order>}\left(<x>\right)",
+    latex=r"H_{<order>}\left(<x>\right)",
     domain={"order": POSITIVE, "x": POSITIVE},
     examples=TWO,
     whole=True,

@@ -243,67 +243,67 @@ def voigt_of(x, sigma, gamma):
 
 @primitive(
     kind="elementwise",
-    latex=r"w^{(<order>)}\left(<x>, <sigma>, <gamma>\right)",
+    latex=r"w_{<part>}^{(<order>)}\left(<x>, <sigma>, <gamma>\right)",
     domain={"sigma": (0.5, 2.0), "gamma": (0.5, 2.0)},
-    examples=[((2, 3), (3,), ()), ((), (), (), {"order": 2, "imaginary": True})],
+    examples=[((2, 3), (3,), ()), ((), (), (), {"order": 2, "part": 1})],
     whole=True,
 )
-def wofz_part(x, sigma, gamma, *, order=1, imaginary=False):
-    """The real or imaginary part of a derivative of `wofz` at z = (x + iγ)/(σ√2), for Voigt's V.
+def wofz_part(x, sigma, gamma, *, order=1, part=0):
+    """The real (0) or imaginary (1) part of a derivative of `wofz` at z = (x + iγ)/(σ√2).
 
     w⁽ⁿ⁺¹⁾ = -2z w⁽ⁿ⁾ - 2n w⁽ⁿ⁻¹⁾ for n > 0, and w' = 2i/√π - 2z w.
 
-    >>> round(float(wofz_part(Value(0.0), 1.0, 0.0, imaginary=True).data), 6)  # 2/√π
+    >>> round(float(wofz_part(Value(0.0), 1.0, 0.0, part=1).data), 6)  # 2/√π
     1.128379
     """
     z = (x + 1j * gamma) / (sigma * math.sqrt(2))
     below, found = sc.wofz(z), 1j * SLOPE - 2 * z * sc.wofz(z)
     for n in range(1, order):
         below, found = found, -2 * z * found - 2 * n * below
-    return found.imag if imaginary else found.real
+    return found.imag if part else found.real
 
 
 def _parts(x, sigma, gamma, order):
     """The parts of the derivative of an order, which the slopes of that below consist of."""
-    real, imag = (wofz_part(x, sigma, gamma, order=order, imaginary=i) for i in (False, True))
+    real, imag = (wofz_part(x, sigma, gamma, order=order, part=i) for i in (0, 1))
     return real, imag
 
 
-def _turned(x, sigma, gamma, order, imaginary):
+def _turned(x, sigma, gamma, order, part):
     """The parts of w⁽ⁿ⁾ that stand beside dx and beside dγ: i w⁽ⁿ⁾ has the parts -Im and Re."""
     real, imag = _parts(x, sigma, gamma, order)
-    return (imag, real) if imaginary else (real, -imag)
+    return (imag, real) if part else (real, -imag)
 
 
-def _wofz_part_of_sigma(g, out, x, sigma, gamma, order, imaginary):
-    along, across = _turned(x, sigma, gamma, order + 1, imaginary)
+def _wofz_part_of_sigma(g, out, x, sigma, gamma, order, part):
+    along, across = _turned(x, sigma, gamma, order + 1, part)
     return g * (-(x * along + gamma * across) / (sigma * sigma * math.sqrt(2)))
 
 
 wofz_part.vjp(
-    x=lambda g, out, x, sigma, gamma, order, imaginary: (
-        g * (_turned(x, sigma, gamma, order + 1, imaginary)[0] / (sigma * math.sqrt(2)))
+    x=lambda g, out, x, sigma, gamma, order, part: (
+        g * (_turned(x, sigma, gamma, order + 1, part)[0] / (sigma * math.sqrt(2)))
     ),
     sigma=_wofz_part_of_sigma,
-    gamma=lambda g, out, x, sigma, gamma, order, imaginary: (
-        g * (_turned(x, sigma, gamma, order + 1, imaginary)[1] / (sigma * math.sqrt(2)))
+    gamma=lambda g, out, x, sigma, gamma, order, part: (
+        g * (_turned(x, sigma, gamma, order + 1, part)[1] / (sigma * math.sqrt(2)))
     ),
 )
 
 
-def _voigt_slope(x, sigma, gamma, order, imaginary, factor):
-    return wofz_part(x, sigma, gamma, order=order, imaginary=imaginary) / (factor * sigma * sigma)
+def _voigt_slope(x, sigma, gamma, order, part, factor):
+    return wofz_part(x, sigma, gamma, order=order, part=part) / (factor * sigma * sigma)
 
 
 voigt_of.vjp(
     x=lambda g, out, x, sigma, gamma: (
-        g * _voigt_slope(x, sigma, gamma, 1, False, 2 * math.sqrt(math.pi))
+        g * _voigt_slope(x, sigma, gamma, 1, 0, 2 * math.sqrt(math.pi))
     ),
     sigma=lambda g, out, x, sigma, gamma: (
-        g * _voigt_slope(x, sigma, gamma, 2, False, 2 * math.sqrt(2 * math.pi))
+        g * _voigt_slope(x, sigma, gamma, 2, 0, 2 * math.sqrt(2 * math.pi))
     ),
     gamma=lambda g, out, x, sigma, gamma: (
-        g * -_voigt_slope(x, sigma, gamma, 1, True, 2 * math.sqrt(math.pi))
+        g * -_voigt_slope(x, sigma, gamma, 1, 1, 2 * math.sqrt(math.pi))
     ),
 )
 
