@@ -119,7 +119,6 @@ def test_operations_import_only_the_registry_support_and_each_other():
         "core.control_flow",  # a recurrence is a loop
         "core.numpy_dispatch",
         "core.primitive",
-        "core.versions",  # writes ask it which memory overlaps
     }
 
 

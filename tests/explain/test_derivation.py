@@ -475,10 +475,12 @@ def test_a_number_without_a_name_is_itself_and_an_array_a_constant():
     assert "constant" in names.latex(np.ones(2)) and "constant" in names.text(np.ones((2, 2)))
 
 
-@pytest.mark.parametrize(("operations", "lines"), [(9, 1), (10, 2), (18, 2), (19, 3)])
-def test_a_long_formula_is_divided_into_steps_of_nine_operations(operations, lines):
+@pytest.mark.parametrize(("operations", "lines"), [(4, 1), (9, 3), (10, 4), (18, 6), (19, 7)])
+def test_a_long_formula_is_divided_into_steps_whose_derivatives_are_short(operations, lines):
     x = y = Value(0.3, name="x")
     for _ in range(operations):
         y = np.sin(y)
-    forward = tg.derivation(y, wrt=x).text().partition("Forward")[2].partition("Back")[0]
+    found = tg.derivation(y, wrt=x)
+    forward = found.text().partition("Forward")[2].partition("Back")[0]
     assert forward.count(" = sin") == lines and forward.count("sin") == operations
+    assert all(share.pull.local is not None for step in found.steps for share in step.shares)

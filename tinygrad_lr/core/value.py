@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import operator
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast, overload
 
@@ -786,7 +787,8 @@ def no_derivative(function: Callable[..., Any]) -> str:
     name = function.__name__
     module = getattr(function, "__module__", None)
     if module is None:  # ufuncs of SciPy say none, nor do those of NumPy before version 2.3
-        module = "numpy" if getattr(np, name, None) is function else "scipy.special"
+        theirs = getattr(sys.modules.get("scipy.special"), name, None)
+        module = "scipy.special" if theirs is function else "numpy"
     path = f"{module}.{name}".replace("numpy", "np", 1)
     if function in REFUSED:
         return f"{path}: {REFUSED[function]}"

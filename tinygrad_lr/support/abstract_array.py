@@ -145,7 +145,8 @@ def as_single_call(function: Function, expand: Callable[..., Any] | None = None)
 
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
-        among = [y for x in args for y in (x if isinstance(x, (list, tuple)) else (x,))]
+        given = (*args, *options.values())
+        among = [y for x in given for y in (x if isinstance(x, (list, tuple)) else (x,))]
         if not any(hasattr(x, "__apply__") for x in among):  # Values record each step
             for x in among:
                 if isinstance(x, AbstractArray):

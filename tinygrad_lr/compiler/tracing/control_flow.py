@@ -500,6 +500,8 @@ def outer_state(f: Any) -> list[Any]:
         if id(x) in seen:
             continue
         seen.add(id(x))
+        if isinstance(x, types.ModuleType):  # guards watch what is read of it
+            continue
         if isinstance(x, functools.partial):
             waiting += [x.func, x.args, x.keywords]
         elif isinstance(x, types.MethodType):

@@ -47,7 +47,11 @@ def window_sum(x, size=(), stride=(), dilation=(), mask=None):
     counts = window_counts(x.shape[-len(size) :], size, stride, dilation)
     out = np.zeros_like(x, shape=x.shape[: -len(size)] + counts)
     for entry, place in window_entries(size, stride, dilation, counts):
-        out += apply_mask(x[(..., *place)], mask, entry)
+        part = apply_mask(x[(..., *place)], mask, entry)
+        if isinstance(mask, AbstractArray):  # the result is traced, and out may not be
+            out = out + part
+        else:
+            out += part
     return out
 
 

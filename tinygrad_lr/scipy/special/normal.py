@@ -6,12 +6,15 @@ import numpy as np
 import scipy.special as sc
 
 from ...core.primitive import NUMPY_IMPLS, implements, is_complex, primitive
+from ...errors import ArgumentError
 from ...ops.error_function import SLOPE, erf, erfc, normal_cdf, normal_pdf
+from ...support.validation import check_integer
 from ..equivalents import as_complex
 
 ONE = [((2, 3),), ((),), ((0,),)]
 INSIDE = (-0.9, 0.9)
 UNIT = (0.1, 0.9)
+MAX_ORDER = 100  # of a derivative
 
 
 @primitive(
@@ -251,11 +254,17 @@ def voigt_of(x, sigma, gamma):
 def wofz_part(x, sigma, gamma, *, order=1, part=0):
     """The real (0) or imaginary (1) part of a derivative of `wofz` at z = (x + iγ)/(σ√2).
 
-    w⁽ⁿ⁺¹⁾ = -2z w⁽ⁿ⁾ - 2n w⁽ⁿ⁻¹⁾ for n > 0, and w' = 2i/√π - 2z w.
+    w⁽ⁿ⁺¹⁾ = -2z w⁽ⁿ⁾ - 2n w⁽ⁿ⁻¹⁾ for n > 0, and w' = 2i/√π - 2z w. Raises `ArgumentError` for an
+    order below 1 or above 100, or another part.
 
     >>> round(float(wofz_part(Value(0.0), 1.0, 0.0, part=1).data), 6)  # 2/√π
     1.128379
     """
+    order, part = check_integer("wofz_part", "order", order, low=1), int(part)
+    if order > MAX_ORDER or part not in {0, 1}:
+        raise ArgumentError(
+            f"wofz_part: order must be at most {MAX_ORDER} and part 0 or 1, got {order} and {part}"
+        )
     z = (x + 1j * gamma) / (sigma * math.sqrt(2))
     below, found = sc.wofz(z), 1j * SLOPE - 2 * z * sc.wofz(z)
     for n in range(1, order):
