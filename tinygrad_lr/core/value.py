@@ -101,6 +101,9 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
                         out = scalar(x, y)
                     else:
                         out = operation.forward(x, y)
+                except MemoryError:
+                    give_up_reserve()  # see `apply`
+                    raise
                 except Exception as error:
                     out = evaluate_again(operation, (x, y), {}, error)
                 if type(out) is not float and not isinstance(out, np.ndarray):
@@ -854,6 +857,11 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
                 out = operation.forward(*numbers, **options)
             else:
                 out = operation.forward(*numbers)
+        except MemoryError:
+            # First of all: where memory fails in the body of an `except`, CPython must store the
+            # position of the failure, which fails as well, and so on: it never ends.
+            give_up_reserve()
+            raise
         except Exception as error:
             out = evaluate_again(operation, numbers, options, error)
         if type(out) is not float and not isinstance(out, np.ndarray):
