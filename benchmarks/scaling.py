@@ -87,7 +87,7 @@ def make_steps(peer: str) -> dict[str, Any]:
 
 
 def work(peer: str, cores: int, seconds: float) -> None:
-    """Print the µs per step of a library on so many cores, as JSON."""
+    """Print the µs per step of a library on a number of cores, as JSON."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     steps = make_steps(peer)

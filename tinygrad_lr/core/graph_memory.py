@@ -34,9 +34,18 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 COLLECTOR_BYTES = 16  # before each object, for the garbage collector
 COTANGENT_BYTES = 150  # of a Value in a backward pass: its entries in a dict and a heap, a number
 
-_reserve = [np.empty(4 << 20, np.uint8)]
+_reserve: list[Any] = []
 give_up_reserve = _reserve.clear
 """Make room for counting the graph, before anything else: the memory is full when it's called."""
+
+
+def take_reserve() -> None:
+    """Hold some memory for `give_up_reserve`, if there is any."""
+    with contextlib.suppress(MemoryError):
+        _reserve.append(np.empty(4 << 20, np.uint8))
+
+
+take_reserve()
 
 
 def explain_memory(walk: Function) -> Function:
@@ -44,6 +53,8 @@ def explain_memory(walk: Function) -> Function:
 
     @functools.wraps(walk)
     def call(seeds: Mapping[Any, Any], *args: Any, **options: Any) -> Any:
+        if not _reserve:  # the memory was full before
+            take_reserve()
         try:
             return walk(seeds, *args, **options)
         except MemoryError as error:
