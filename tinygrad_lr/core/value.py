@@ -263,11 +263,17 @@ class Value(Node):
             if operation is not None and type(operation) is not Primitive:
                 return operation(*inputs, **options)
         if method == "__call__" and not options:
-            operation = NUMPY_IMPLS.loaded(ufunc)
-            if operation is not None:
-                if type(operation) is Primitive:
-                    return apply(operation, inputs, operation.defaults)
-                return operation(*inputs)
+            try:
+                operation = NUMPY_IMPLS.loaded(ufunc)
+                if operation is not None:
+                    if type(operation) is Primitive:
+                        return apply(operation, inputs, operation.defaults)
+                    return operation(*inputs)
+            except MemoryError as error:
+                give_up_reserve()  # see `apply`
+                if error.args:
+                    raise
+                raise memory_error(ufunc.__name__, inputs, error) from None
         if "out" in options:
             return write_out(self, ufunc, method, inputs, options)
         if ufunc in PLAIN:
