@@ -299,17 +299,19 @@ print(text)
 )
 def test_a_graph_in_a_process_with_little_memory_says_what_it_needs(line, said):
     command = [sys.executable, "-c", SCRIPT.format(line)]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
     assert re.match(said, out)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
-def test_memory_that_was_full_may_be_full_again_after_a_backward_pass():
-    full = SCRIPT.format("while True: y = y * 1.0")
-    command = [sys.executable, "-c", f"{full}\ny = tg.Value(1.0)\n(y * 2.0).backward()\n{full}"]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert len(re.findall(r"multiply: the graph of 1\d\d,\d\d\d operations takes", out)) == 2
+@pytest.mark.parametrize("line", ["y * 1.0", "np.tanh(y)"])
+def test_memory_that_was_full_may_be_full_again(line):
+    full = SCRIPT.format(f"while True: y = {line}")
+    again = full.replace("import", "y = error = None\nimport", 1)
+    command = [sys.executable, "-c", f"{full}{again}"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+    assert len(re.findall(r": the graph of 1\d\d,\d\d\d operations takes", out)) == 2
 
 
 @pytest.mark.parametrize(

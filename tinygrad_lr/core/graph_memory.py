@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 from collections.abc import Callable, Iterable, Mapping
 from sys import getsizeof
 from typing import Any, TypeVar, cast
@@ -34,18 +35,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 COLLECTOR_BYTES = 16  # before each object, for the garbage collector
 COTANGENT_BYTES = 150  # of a Value in a backward pass: its entries in a dict and a heap, a number
 
-_reserve: list[Any] = []
+RESERVE = 4 << 20  # bytes, for `give_up_reserve`
+_reserve = [np.empty(RESERVE, np.uint8)]
 give_up_reserve = _reserve.clear
 """Make room for counting the graph, before anything else: the memory is full when it's called."""
 
 
-def take_reserve() -> None:
-    """Hold some memory for `give_up_reserve`, if there is any."""
-    with contextlib.suppress(MemoryError):
-        _reserve.append(np.empty(4 << 20, np.uint8))
-
-
-take_reserve()
+def take_reserve_again(*_: object) -> None:
+    """Hold memory for the next failure, once there is some; runs after garbage collections."""
+    with contextlib.suppress(MemoryError, ValueError):
+        _reserve[:] = [np.empty(RESERVE, np.uint8)]
+        gc.callbacks.remove(take_reserve_again)
 
 
 def explain_memory(walk: Function) -> Function:
@@ -53,8 +53,6 @@ def explain_memory(walk: Function) -> Function:
 
     @functools.wraps(walk)
     def call(seeds: Mapping[Any, Any], *args: Any, **options: Any) -> Any:
-        if not _reserve:  # the memory was full before
-            take_reserve()
         try:
             return walk(seeds, *args, **options)
         except MemoryError as error:
@@ -70,6 +68,8 @@ def memory_error(where: str, nodes: Iterable[Any], error: MemoryError) -> Memory
         count, held, arrays = measure_graph(nodes)
     except MemoryError:
         return MemoryError(f"{where}: the graph does not fit in memory; {CURE}")
+    finally:
+        gc.callbacks.append(take_reserve_again)
     if not count:
         return error
     several = "one operation" if count == 1 else f"{count:,} operations"
