@@ -558,6 +558,14 @@ OVERLAPPING = {
 }
 
 
+def written(x):
+    """A copy of x that was written to, and has the numbers of 2 x, reversed."""
+    y = x.copy()
+    y[...] = y[..., ::-1]
+    y += y
+    return y
+
+
 def in_place(w, x):
     """Write into a copy, and through views of it."""
     y = x.copy()
@@ -586,6 +594,9 @@ LOOPS = {
         lambda c, r: (np.tanh(c * 0.5 + s(w, r)), c), x * 0.5, np.stack([x, x]), reverse=True
     )[0],
     "scan carry": lambda s, w, x: tg.scan(lambda c, _: (s(w, c), np.sum(c)), x, length=2)[0],
+    "scan of written arrays": lambda s, w, x: tg.scan(
+        lambda c, r: (s(w, written(c)) + r, np.sum(c)), written(x), np.stack([written(x), x])
+    )[0],
     "scan both": lambda s, w, x: (
         lambda c, ys: np.sum(ys["x"], axis=0) * np.sum(c) + np.sum(ys["c"])
     )(*tg.scan(lambda c, r: (c + np.sum(s(w, r)), {"c": c, "x": s(w, r)}), 0.0, np.stack([x, x]))),

@@ -85,6 +85,39 @@ def test_second_derivatives_and_forward_mode(backend):
         assert_equal(derived(compiled)(W, H, X), expected, backend, CLOSE)
 
 
+ROLES = {
+    "carry": lambda y: tg.scan(lambda c, _: (np.tanh(c @ W), np.sum(c)), y, length=2),
+    "xs": lambda y: tg.scan(lambda c, r: (np.sin(c) * r, c * r), 1.5, y),
+    "outside": lambda y: tg.scan(lambda c, _: (np.sin(c) * y, np.sum(c)), H, length=2),
+    "carry of a body that writes": lambda y: tg.scan(
+        lambda c, _: (write(c.copy()) * c, np.sum(c)), y, length=2
+    ),
+    "branch": lambda y: tg.cond(np.sum(y) > 0, lambda z: write(z * 1.0), np.cos, y),
+}
+
+
+def write(y):
+    y[...] = y[::-1]
+    y[1:] *= 0.5
+    return y
+
+
+@backends()
+@pytest.mark.parametrize("use", ROLES.values(), ids=ROLES)
+def test_arrays_that_were_written_to_have_the_gradients_of_new_ones(backend, use):
+    def loss(x, write):
+        found = use(write(x * 1.0))
+        return sum(np.sum(np.sin(y)) for y in (found if isinstance(found, tuple) else (found,)))
+
+    f = lambda x: loss(x, write)
+    new = lambda x: loss(x, lambda y: y[::-1] * np.array([1.0, 0.5, 0.5]))
+    for order in (tg.grad, tg.hessian, lambda f: lambda x: tg.jvp(f, (x,), (x,))):
+        expected = order(new)(H)
+        assert_equal(order(f)(H), expected, "numpy", CLOSE)
+        assert_equal(tg.compile(order(f), backend=backend)(H), expected, backend, CLOSE)
+        assert_equal(order(tg.compile(f, backend=backend))(H), expected, backend, CLOSE)
+
+
 @backends()
 def test_weights_from_outside_are_read_at_each_call_and_get_gradients(backend):
     def train(wrap):

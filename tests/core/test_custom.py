@@ -95,6 +95,24 @@ def test_jacobians_and_hessians_are_those_of_single_rows(name):
     np.testing.assert_allclose(found, second, rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_argument_that_was_written_to_has_the_derivatives_of_a_new_array(name):
+    f, _ = FUNCTIONS[name]
+
+    def written(x):
+        y = x * 1.0
+        y[...] = y[::-1]
+        y[1:] *= 0.5
+        return np.sum(f(y) ** 2)
+
+    def new(x):
+        return np.sum(f(x[::-1] * np.array([1.0, 0.5, 0.5])) ** 2)
+
+    for order in (tg.grad, tg.hessian):
+        np.testing.assert_allclose(order(written)(X), order(new)(X), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(tg.jvp(written, (X,), (X,)), tg.jvp(new, (X,), (X,)), rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["custom_vjp", "custom_jvp", "remat", "remat with a closure"])
 def test_compiled_and_in_a_batch(name):
     f, _ = FUNCTIONS[name]

@@ -28,7 +28,7 @@ from .chain_rule import match_shape, pull_back
 from .grad_mode import RECORDING, Watched, no_grad
 from .graph import topological_order
 from .jacobians import jacobian
-from .node import PackedRecord, next_serial, unwrap
+from .node import PackedRecord, current_versions, next_serial, unwrap
 from .primitive import Primitive
 from .value import Value, make_value, notify_watcher
 
@@ -42,6 +42,7 @@ def make_node(name: str, found: Any, operands: Sequence[Any], pull: Pull) -> Any
     `found` holds numbers. Several results are one Value in the graph, their entries in a row, of
     which each is a part.
     """
+    operands = current_versions(operands)
     numbers = [unwrap(x) for x in operands]
     recorded = any(isinstance(x, Value) and x.requires_grad for x in operands)
     recording = RECORDING.get()
@@ -67,7 +68,7 @@ def make_node(name: str, found: Any, operands: Sequence[Any], pull: Pull) -> Any
     operation = Primitive(_forward)
     operation.name = name
     operation.rules[0] = rule
-    record: PackedRecord = (operation, tuple(operands), numbers, {})
+    record: PackedRecord = (operation, operands, numbers, {})
     content = packed if isinstance(packed, (float, np.generic)) else as_owned(packed)
     if isinstance(recording, Watched):
         value = notify_watcher(recording, content, True, record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self, SupportsIndex, cast
 
 import numpy as np
@@ -369,6 +369,11 @@ class Node:
             )
         state = (self._content, self.name, self.requires_grad, self.grad)
         return rebuilt, (self._kind_of_copies(), *state)
+
+
+def current_versions(operands: Iterable[Any]) -> tuple[Any, ...]:
+    """Return operands as a record needs them: of Values that were written to, the versions now."""
+    return tuple(x._current() if isinstance(x, Node) else x for x in operands)
 
 
 def resolve_operands(value: Node) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ from .conversion import READING_LISTS, as_constant, has_value, join
 from .flat_entries import FlatEntries
 from .grad_mode import Watched, recording_now, watcher
 from .graph_memory import give_up_reserve, memory_error
-from .node import Node, PackedRecord, next_serial, unwrap
+from .node import Node, PackedRecord, current_versions, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS, REFUSED, UFUNC_METHODS
 from .primitive import (
     LEVELS,
@@ -890,7 +890,7 @@ def apply_to_versions(
     operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]
 ) -> Value:
     """Evaluate an operation on the current versions of Values that have been written to."""
-    versions = tuple(x._current() if isinstance(x, Value) else x for x in operands)
+    versions = current_versions(operands)
     value = apply(operation, versions, options)
     base = operands[0]
     if operation.view is not None and isinstance(base, Value) and base.written:

@@ -18,7 +18,7 @@ from ...core.chain_rule import match_shape, push_forward, walk_back
 from ...core.custom import Pull, is_recorded
 from ...core.grad_mode import RECORDING
 from ...core.graph import topological_order as order_of_graph
-from ...core.node import unwrap
+from ...core.node import current_versions, unwrap
 from ...core.primitive import Primitive
 from ...core.value import Value, make_value
 from ..ir.control_flow import (
@@ -68,6 +68,7 @@ def make_nodes(
     The rule holds instructions, not traced arrays: those of a trace must not outlive it.
     """
     likes = [x.instruction for x in parts]
+    operands = current_versions(operands)
     numbers = [unwrap(x) for x in operands]
     given_likes = list(map(as_instruction, numbers))
     ends = np.cumsum([0, *(x.size for x in likes)]).tolist()
@@ -104,7 +105,7 @@ def make_nodes(
     if push is not None:
         operation.tangent_rules[0] = tangent_rule
     packed = pack(parts)
-    node = make_value(packed.copy(), (operation, tuple(operands), numbers, {}))
+    node = make_value(packed.copy(), (operation, operands, numbers, {}))
     return split(node)
 
 
