@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,12 @@ def test_compiled_and_in_a_batch(name):
     f, _ = FUNCTIONS[name]
     slope = tg.grad(lambda x: np.sum(f(x)))
     np.testing.assert_allclose(tg.compile(slope)(X), slope(X), rtol=1e-12)
+    steps = lambda x: tg.scan(lambda c, r: (f(c) * r, np.sum(c)), x, np.stack([X, X]))[0]
+    for g in (f, steps, lambda x: np.sum(tg.cond(x[0] > 0, f, np.cos, x) * x)):
+        for order in (tg.jacobian, lambda g: tg.hessian(lambda x: np.sum(g(x) ** 2))):
+            expected = order(g)(X)
+            for found in (order(tg.compile(g))(X), tg.compile(order(g))(X)):
+                np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-10)
     batch = np.stack([X, 2 * X])
     np.testing.assert_allclose(tg.vmap(slope)(batch), np.stack([slope(x) for x in batch]))
 
@@ -160,6 +168,33 @@ def test_nested_arguments_and_results():
     found = tg.grad(lambda p: np.sum(both(p)["a"]) + both(p)["b"] * 5.0)(given)
     np.testing.assert_array_equal(found["x"], np.full(3, 2.0))
     assert found["y"] == [30.0]
+
+
+def test_nested_residuals_of_a_compiled_call():
+    @functools.partial(tg.custom_vjp, nondiff_argnums=(0,))
+    def product(power, p):
+        return {"a": p["x"] ** power * p["y"][0], "b": np.sum(p["x"])}
+
+    product.defvjp(
+        lambda power, p: (product.f(power, p), {"p": p, "slope": (power * p["x"], None)}),
+        lambda power, kept, g: (
+            {
+                "x": g["a"] * kept["slope"][0] * kept["p"]["y"][0] + g["b"],
+                "y": [np.sum(g["a"] * kept["p"]["x"] ** power)],
+            },
+        ),
+    )
+
+    def loss(p, f):
+        found = f(2, p)
+        return np.sum(found["a"] ** 2) + found["b"] ** 3
+
+    p = {"x": X, "y": [3.0]}
+    expected = tg.grad(loss)(p, product.f)
+    compiled = tg.compile(lambda p: loss(p, product))
+    for found in (tg.grad(loss)(p, product), tg.grad(compiled)(p)):
+        np.testing.assert_allclose(found["x"], expected["x"], rtol=1e-12)
+        np.testing.assert_allclose(found["y"], expected["y"], rtol=1e-12)
 
 
 def test_arguments_without_a_derivative():

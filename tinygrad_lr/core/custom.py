@@ -32,11 +32,14 @@ from .node import PackedRecord, current_versions, next_serial, unwrap
 from .primitive import Primitive
 from .value import Value, make_value, notify_watcher
 
-Pull = Callable[[Any, Sequence[Any]], Sequence[Any]]
-"""A rule: from the cotangents of the results and the operands to the cotangents of the operands."""
+Pull = Callable[[Any, Sequence[Any], Any], Sequence[Any]]
+"""A rule: from the cotangents of the results, the operands, and what the call has kept for it, to
+the cotangents of the operands. It holds no arrays itself: a trace must know of all of them."""
 
 
-def make_node(name: str, found: Any, operands: Sequence[Any], pull: Pull) -> Any:
+def make_node(
+    name: str, found: Any, operands: Sequence[Any], pull: Pull, residuals: Any = None
+) -> Any:
     """Return nested results of a call as Values whose gradients `pull` computes.
 
     `found` holds numbers. Several results are one Value in the graph, their entries in a row, of
@@ -52,29 +55,45 @@ def make_node(name: str, found: Any, operands: Sequence[Any], pull: Pull) -> Any
     single = len(results) == 1
     packed = results[0] if single else np.concatenate([np.reshape(x, (-1,)) for x in results])
     ends = np.cumsum([0, *(np.size(x) for x in results)])
+    likes, pattern = list(map(as_placeholder, results)), as_pattern(found)
 
     def parts(row: Any) -> list[Any]:
         if single:
             return [row]
-        pairs = zip(results, ends, strict=False)
+        pairs = zip(likes, ends, strict=False)
         return [np.reshape(row[end : end + np.size(x)], np.shape(x)) for x, end in pairs]
 
     @by_rows
-    def rule(g: Any, out: Any, *given: Any, **_: Any) -> Callable[[int], Any]:
-        shares = [match_shape(part, x) for part, x in zip(parts(g), results, strict=True)]
-        cotangents = pull(tree.unflatten(found, shares), given)
-        return lambda position: match_shape(cotangents[position], numbers[position])
+    def rule(g: Any, out: Any, *given: Any, residuals: Any = None) -> Callable[[int], Any]:
+        shares = [match_shape(part, x) for part, x in zip(parts(g), likes, strict=True)]
+        cotangents = pull(tree.unflatten(pattern, shares), given, residuals)
+        return lambda position: match_shape(cotangents[position], unwrap(given[position]))
 
     operation = Primitive(_forward)
     operation.name = name
     operation.rules[0] = rule
-    record: PackedRecord = (operation, operands, numbers, {})
+    options = {} if residuals is None else {"residuals": residuals}
+    record: PackedRecord = (operation, operands, numbers, options)
     content = packed if isinstance(packed, (float, np.generic)) else as_owned(packed)
     if isinstance(recording, Watched):
         value = notify_watcher(recording, content, True, record)
     else:
         value = make_value(content, record)
     return tree.unflatten(found, parts(value))
+
+
+def as_placeholder(x: Any) -> Any:
+    """Return what has the shape and the dtype of an array alone; a number as it is."""
+    if isinstance(x, AbstractArray) and not x.shape and not x.is_array:
+        return 1.0
+    if isinstance(x, (np.ndarray, AbstractArray)):
+        return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+    return x
+
+
+def as_pattern(nest: Any) -> Any:
+    """Return nested arguments without what they hold."""
+    return tree.map_leaves(lambda _: 0.0, nest)
 
 
 def as_owned(x: Any) -> Any:
@@ -153,6 +172,14 @@ class CustomDerivative:
         fixed = [x for i, x in enumerate(args) if i in self.nondiff_argnums]
         return fixed, [x for i, x in enumerate(args) if i not in self.nondiff_argnums]
 
+    def _join(
+        self, fixed: Sequence[Any], pattern: Sequence[Any], leaves: Sequence[Any]
+    ) -> list[Any]:
+        """Return the arguments, of those that `_split` returns, the others by their leaves."""
+        own, moved = iter(fixed), iter(tree.unflatten(pattern, leaves))
+        count = len(fixed) + len(pattern)
+        return [next(own if i in self.nondiff_argnums else moved) for i in range(count)]
+
 
 class custom_vjp(CustomDerivative):  # noqa: N801 - a decorator, spelt as in JAX
     """A function with a reverse rule of its own, in the place of the chain rule through its steps.
@@ -192,22 +219,21 @@ class custom_vjp(CustomDerivative):  # noqa: N801 - a decorator, spelt as in JAX
         leaves = list(tree.leaves(primals))
         if not has_gradient(self.kind, leaves):
             return self.f(*args)
-        found, residuals = self._run(args, stop_gradient(leaves), primals)
+        pattern = as_pattern(primals)
+        found, kept = self._run(fixed, pattern, stop_gradient(leaves))
         require_no_outer(self.kind, found)
 
-        def pull(g: Any, given: Sequence[Any]) -> list[Any]:
-            kept, recording = residuals, is_recorded(g, given)
+        def pull(g: Any, given: Sequence[Any], residuals: Any) -> list[Any]:
+            recording = is_recorded(g, given)
             if recording:  # for a derivative of the derivative
-                kept = self._run(args, given, primals)[1]
-            made = self.backward(*fixed, kept, g)  # type: ignore[misc]
-            return [plain(x, recording) for x in self._cotangents(made, primals, given)]
+                residuals = self._run(fixed, pattern, given)[1]
+            made = self.backward(*fixed, residuals, g)  # type: ignore[misc]
+            return [plain(x, recording) for x in self._cotangents(made, pattern, given)]
 
-        return make_node(self.f.__name__, tree.map_leaves(unwrap, found), leaves, pull)
+        return make_node(self.f.__name__, tree.map_leaves(unwrap, found), leaves, pull, kept)
 
-    def _run(self, args: Sequence[Any], leaves: Sequence[Any], primals: Any) -> Any:
-        moved = iter(tree.unflatten(primals, leaves))
-        given = [x if i in self.nondiff_argnums else next(moved) for i, x in enumerate(args)]
-        found = self.forward(*given)  # type: ignore[misc]
+    def _run(self, fixed: Sequence[Any], pattern: Sequence[Any], leaves: Sequence[Any]) -> Any:
+        found = self.forward(*self._join(fixed, pattern, leaves))  # type: ignore[misc]
         if not isinstance(found, tuple) or len(found) != 2:
             raise ArgumentError(
                 f"custom_vjp: forward must return (result, residuals), got {tree.describe(found)}"
@@ -279,19 +305,13 @@ class custom_jvp(CustomDerivative):  # noqa: N801 - a decorator, spelt as in JAX
         leaves = list(tree.leaves(primals))
         if not has_gradient(self.kind, leaves):
             return self.f(*args)
-
-        def run(values: Sequence[Any]) -> Any:
-            moved = iter(tree.unflatten(primals, values))
-            return self.f(
-                *(x if i in self.nondiff_argnums else next(moved) for i, x in enumerate(args))
-            )
-
-        found = run(stop_gradient(leaves))
+        pattern = as_pattern(primals)
+        found = self.f(*self._join(fixed, pattern, stop_gradient(leaves)))
         require_no_outer(self.kind, found)
 
-        def pull(g: Any, given: Sequence[Any]) -> list[Any]:
+        def pull(g: Any, given: Sequence[Any], _: Any) -> list[Any]:
             def tangent(*tangents: Any) -> Any:
-                at, along = (tuple(tree.unflatten(primals, x)) for x in (given, tangents))
+                at, along = (tuple(tree.unflatten(pattern, x)) for x in (given, tangents))
                 made = self.rule(*fixed, at, along)  # type: ignore[misc]
                 if not isinstance(made, tuple) or len(made) != 2:
                     raise ArgumentError(
@@ -336,7 +356,7 @@ class Rerun:
         ]
         self.leaves = [*tree.leaves(args), *self.outer]
 
-    def pull(self, g: Any, given: Sequence[Any]) -> list[Any]:
+    def pull(self, g: Any, given: Sequence[Any], _: Any = None) -> list[Any]:
         """Return the cotangents of arguments and outer Values, along a graph that is made anew."""
         count = len(given) - len(self.outer)
         args = tree.unflatten(list(self.args), given[:count])
@@ -514,7 +534,7 @@ def _implicit(
         require_derivative_inside(where, level.adopt(outside, [*map(unwrap, outside)])[1])
     count = len(again.leaves) - len(again.outer)
 
-    def pull(g: Any, values: Sequence[Any]) -> list[Any]:
+    def pull(g: Any, values: Sequence[Any], _: Any) -> list[Any]:
         at = tree.unflatten(list(args), values[:count])
         if is_recorded(g, values):  # for a derivative of the derivative: x as a node again
             return pull_at(g, at, _implicit(where, residual, lambda x, _: x, x, at, tolerance, 1))

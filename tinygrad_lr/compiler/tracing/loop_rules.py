@@ -15,7 +15,7 @@ import numpy as np
 
 from ...core.batching import by_rows
 from ...core.chain_rule import match_shape, push_forward, walk_back
-from ...core.custom import Pull, is_recorded
+from ...core.custom import is_recorded
 from ...core.grad_mode import RECORDING
 from ...core.graph import topological_order as order_of_graph
 from ...core.node import current_versions, unwrap
@@ -32,6 +32,9 @@ from ..ir.instruction import VIEWS, Instruction, constant, replace_operands
 from ..ir.program import topological_order
 from .traced_array import Traced, as_instruction
 from .traced_graph import make_leaf, run_rules
+
+Pull = Callable[[Any, Sequence[Any]], Sequence[Any]]
+"""A rule of a loop: from cotangents or tangents of one end, and the operands, to the other's."""
 
 
 def make_results(

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...core.grad_mode import RECORDING
 from ...core.graph import topological_order
-from ...core.node import Node
+from ...core.node import Node, unwrap
 from ...core.value import Value, make_value
 from ...support import pytree as tree
 from ..ir.instruction import Instruction
@@ -68,6 +68,8 @@ class TracedGraph:
         return self._own_option(x)
 
     def _own_option(self, x: Any) -> Any:
+        if isinstance(x, Value) and isinstance(unwrap(x), Traced):  # a residual of a custom rule
+            return make_value(self._own_option(unwrap(x)), None)
         return self._array(x.instruction) if isinstance(x, Traced) else x
 
     @property
@@ -92,7 +94,7 @@ def traced_instructions(values: Sequence[Value]) -> Iterator[Instruction]:
     """Iterate over the instructions of the numbers that the Values' records hold."""
     for value in values:
         _, _, numbers, options = value._record or (None, (), (), {})
-        for x in (value._content, *numbers, *tree.leaves(options)):
+        for x in map(unwrap, (value._content, *numbers, *tree.leaves(options))):
             if isinstance(x, Traced):
                 yield x.instruction
 
