@@ -158,12 +158,30 @@ def test_the_plane_of_a_network_is_that_in_which_its_path_varies_most():
     assert len(surface["a"]) == len(surface["b"]) == 27
 
 
-@pytest.mark.parametrize("path", [[(0, 0, 0, 0), (1, 2, 0, 1)], [(i, i, i, 0) for i in range(5)]])
+@pytest.mark.parametrize(
+    "path",
+    [
+        [(0, 0, 0, 0), (1, 2, 0, 1)],
+        [(i, i, i, 0) for i in range(5)],
+        [(i, i, i, 1e-10 * i * i) for i in range(5)],
+    ],
+)
 def test_a_path_of_two_points_or_along_one_line_has_no_plane(path):
     loss_at = ModelCopy(nn.Linear(3, 1, dtype=np.float64)).on(np.ones((2, 3)), np.ones((2, 1)), MSE)
     assert principal_surface(loss_at, frames(path)) is None
     corner = [(0, 0, 0, 0), (1, 2, 0, 1), (2, 0, 0, 0)]
-    assert principal_surface(loss_at, frames(corner))["share"] == pytest.approx(1)
+    for scale in (1.0, 1e-6):
+        surface = principal_surface(loss_at, frames(scale * np.array(corner)))
+        assert surface["share"] == pytest.approx(1)
+
+
+def test_a_model_of_one_weight_has_no_plane_and_one_of_two_has():
+    for inputs, shown in ((1, False), (2, True)):
+        line = nn.Linear(inputs, 1, bias=False, dtype=np.float64)
+        loss_at = ModelCopy(line).on(np.ones((2, inputs)), np.ones((2, 1)), MSE)
+        path = [(0, 0), (1, 2), (2, 0)]
+        found = principal_surface(loss_at, frames(np.array(path)[:, :inputs]))
+        assert (found is not None) == shown
 
 
 # ---- frames
@@ -221,6 +239,13 @@ def test_weights_too_large_to_draw_are_counted_and_left_out():
 def test_large_models_have_fewer_frames():
     counts = [len(select_frames(1000, parameters)) for parameters in (1, 225, 360, 1500, 10**6)]
     assert counts == [160, 160, 100, 24, 24]
+
+
+@pytest.mark.parametrize(("loss", "parameters"), [(MSE, 2), (MAE, 10**6)])
+def test_a_model_that_the_page_cannot_compute_has_the_frames_of_a_large_one(loss, parameters):
+    line = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    found, _ = payload_of(line, [0.0, 1.0], [1.0, 3.0], loss, steps=200)
+    assert len(found["steps"]) == len(select_frames(201, parameters))
 
 
 # ---- rows in the file
@@ -414,6 +439,17 @@ def test_the_next_weights_are_in_the_file_for_up_to_64_parameters(columns, known
     x = np.random.default_rng(0).normal(size=(70, columns))
     found, _ = payload_of(nn.Linear(columns, 1, dtype=np.float64), x, x[:, :1], steps=2)
     assert (found["next"] is not None) == known
+
+
+@pytest.mark.parametrize(("columns", "steps", "exact"), [(19, 99, True), (22, 86, False)])
+def test_up_to_2000_weights_of_all_frames_are_in_the_file_in_full(columns, steps, exact):
+    x = np.random.default_rng(0).normal(size=(30, columns))
+    found, history = payload_of(nn.Linear(columns, 1, dtype=np.float64), x, x[:, :1], steps=steps)
+    weights = history.weights["weight"].reshape(steps + 1, columns)
+    written = np.array(found["weights"])
+    assert written.size == (columns + 1) * (steps + 1) == (2000 if exact else 2001)
+    assert np.array_equal(written[:, :columns], weights) == exact
+    np.testing.assert_allclose(written[:, :columns], weights, rtol=1e-5)
 
 
 def test_many_numbers_are_rounded_and_few_are_not():
