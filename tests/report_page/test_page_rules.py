@@ -137,6 +137,8 @@ def test_a_path_that_runs_away_is_cut_where_it_leaves_for_good():
     path = [(2, 2), (2, -1), (2, 10.9), (2, -9.1), (2, 1)]  # 1, 2, 9.9, 10.1 and 0 from the minimum
     assert len(line_picture(path)["path"]) == 3  # up to five times the 2
     assert len(line_picture([(2, 1), (2, 3), (2, 99)])["path"]) == 2
+    near = [(2, 1.01), (2, 1.02), (2, 1.11)]  # 0.11 is more than five times 0.02
+    assert len(line_picture(near)["path"]) == 2
 
 
 def test_the_plane_of_a_network_is_that_in_which_its_path_varies_most():
@@ -324,6 +326,7 @@ def test_rates_far_from_the_largest_stable_one_give_way_to_half_of_it(rate, exac
     trials = run_trials(rate, exact)
     assert trials["limit"] == pytest.approx(1.0) and trials["rows"] == 2
     assert [x["rate"] for x in trials["trials"]] == rates
+    assert trials["trials"][0]["steps"] == (1000 if exact else 120)
 
 
 def test_a_trial_is_its_descent_by_hand():
