@@ -32,6 +32,21 @@ def test_c6_random_numbers_are_new_at_each_call_and_those_of_eager_code(backend)
 
 
 @backends()
+def test_c6_a_random_number_that_is_not_used_is_drawn_too(backend):
+    def run(wrap):
+        generator = np.random.default_rng(3)
+
+        def f(x):
+            generator.normal()
+            return x * generator.random()
+
+        g = wrap(f)
+        return [*(g(X) for _ in range(4)), generator.random()]
+
+    assert_equal(run(tg.compile(backend=backend)), run(lambda f: f), backend)
+
+
+@backends()
 def test_c7_parameters_updated_in_place_are_seen_by_another_program(backend):
     model = nn.Linear(6, 2, dtype=np.float64, generator=0)
     optimizer = optim.SGD(model.parameters(), 0.1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from programs import assert_equal, backends
@@ -448,6 +450,55 @@ def test_arrays_of_a_tuple_in_a_list_are_updated(backend):
         return [*(f(np.arange(3.0)) for _ in range(4)), *cell.state[0]]
 
     assert_equal(run(tg.compile(backend=backend)), run(lambda f: f), backend)
+
+
+CHANGED_ATTRIBUTES = {  # what it is, what the function does, whether a compiled one can
+    "an entry": ([np.zeros(2)], lambda m, x: m.held.__setitem__(0, x), True),
+    "all entries": ([np.zeros(2)], lambda m, x: setattr(m, "held", [x]), True),
+    "the order": ([np.zeros(2), np.ones(2)], lambda m, x: m.held.reverse(), True),
+    "a tuple's entry": ((np.zeros(2), 1), lambda m, x: setattr(m, "held", (x, 1)), True),
+    "beside a constant": ([1, np.zeros(2)], lambda m, x: setattr(m, "held", [1, x]), True),
+    "an entry of a dict": ({"a": np.zeros(2)}, lambda m, x: m.held.update(a=x), True),
+    "a new entry": ({"a": np.zeros(2)}, lambda m, x: m.held.update(b=x), True),
+    "to itself": ([1, 2], lambda m, x: setattr(m, "held", m.held), True),
+    "to its like": ((1, "a"), lambda m, x: setattr(m, "held", (1, "a")), True),
+    "a longer list": ([np.zeros(2)], lambda m, x: m.held.append(x), False),
+    "a shorter list": ([np.zeros(2), np.ones(2)], lambda m, x: m.held.pop(), False),
+    "an entry less": ({"a": np.zeros(2)}, lambda m, x: m.held.clear(), False),
+    "a constant": ((1, 2), lambda m, x: setattr(m, "held", (1, 3)), False),
+    "a number": ([1, np.zeros(2)], lambda m, x: setattr(m, "held", [2, x]), False),
+    "a new number": ({"a": np.zeros(2)}, lambda m, x: m.held.update(b=1), False),
+    "list to tuple": ([np.zeros(2)], lambda m, x: setattr(m, "held", (x,)), False),
+    "None to list": (None, lambda m, x: setattr(m, "held", [x]), False),
+    "None to dict": (None, lambda m, x: setattr(m, "held", {}), False),
+    "a Value": ([np.zeros(2)], lambda m, x: setattr(m, "held", Value(1.0)), False),
+}
+
+
+@backends()
+@pytest.mark.parametrize("case", CHANGED_ATTRIBUTES)
+def test_an_attribute_changes_as_in_eager_code_or_the_change_is_refused(case, backend):
+    start, change, possible = CHANGED_ATTRIBUTES[case]
+
+    class Holder(nn.Module):
+        def __init__(self):
+            self.held = copy.deepcopy(start)
+
+        def forward(self, x):
+            change(self, x)
+            return x * 2
+
+    def run(wrap):
+        holder = Holder()
+        f = wrap(lambda x: holder(x))
+        results = [f(np.arange(2.0) + k) for k in range(3)]
+        return results, holder.held
+
+    if possible:
+        np.testing.assert_equal(run(tg.compile(backend=backend)), run(lambda f: f))
+    else:
+        with pytest.raises(TraceError, match="the function must not set Holder"):
+            run(tg.compile(backend=backend))
 
 
 # ---- steps that change what the next step rests on

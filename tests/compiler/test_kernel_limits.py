@@ -19,9 +19,10 @@ import programs
 
 import tinygrad_lr as tg
 from tinygrad_lr.compiler.ir.cost import code_size
-from tinygrad_lr.compiler.ir.fusion import MAX_LOOP_CODE
+from tinygrad_lr.compiler.ir.fusion import MAX_LOOP_CODE, Loop
 from tinygrad_lr.compiler.ir.schedule import make_schedule
 from tinygrad_lr.compiler.llvm import engine, executable, module
+from tinygrad_lr.compiler.llvm.loop_plan import group_axes
 from tinygrad_lr.compiler.llvm.module import MAX_PART
 from tinygrad_lr.compiler.llvm.threads import THREADS
 from tinygrad_lr.errors import ShapeError
@@ -34,6 +35,21 @@ many = settings(quick, suppress_health_check=list(HealthCheck))
 def normalized(x, axis):
     centered = x - np.mean(x, axis=axis, keepdims=True)
     return centered / np.sqrt(np.var(x, axis=axis, keepdims=True) + 1e-5)
+
+
+AXES = [  # shape, strides of arrays, axes that members vary along: the axes that run as one
+    ((2, 3, 4), [(12, 4, 1)], [{0, 1, 2}], [[0, 1, 2]]),
+    ((2, 1, 4), [(4, 0, 1)], [{0, 2}], [[0, 2]]),
+    ((2, 3, 4), [(12, 4, 1), (0, 4, 1)], [{0, 1, 2}], [[0], [1, 2]]),
+    ((2, 3, 4), [(12, 4, 1)], [{0, 1, 2}, {0, 1}], [[0, 1], [2]]),
+    ((2, 3), [(1, 2)], [{0, 1}], [[0], [1]]),
+    ((1, 1), [(1, 1)], [set()], []),
+]
+
+
+@pytest.mark.parametrize(("shape", "strides", "varying", "groups"), AXES)
+def test_axes_run_as_one_if_arrays_step_through_them_alike(shape, strides, varying, groups):
+    assert group_axes(Loop([], shape), strides, varying) == groups
 
 
 FUNCTIONS = {

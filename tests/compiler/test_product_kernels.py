@@ -314,6 +314,21 @@ def test_products_can_follow_each_other_in_loops():
     np.testing.assert_allclose(c, a @ b.transpose(0, 2, 1), atol=1e-5)
 
 
+WIDTHS = [  # features of a processor: bytes of a vector, number of vector registers
+    ({"sse2": True, "avx2": True, "avx512f": True}, 64, 32),
+    ({"sse2": True, "avx2": True, "avx512f": False}, 32, 16),
+    ({"sse2": True, "avx2": False}, 16, 16),
+    ({"neon": True}, 16, 32),
+]
+
+
+@pytest.mark.parametrize(("features", "width", "registers"), WIDTHS)
+def test_vectors_fill_the_registers_of_the_processor(features, width, registers, monkeypatch):
+    monkeypatch.setattr(native, "get_host_cpu_features", lambda: features)
+    assert vectors.vector_bytes.__wrapped__() == width
+    assert vectors.vector_registers.__wrapped__() == registers
+
+
 @each_width
 @pytest.mark.parametrize("vectors", [1, 2, 3, 5, 8, 64])
 def test_a_tile_fits_in_the_registers(width, vectors, of_width):

@@ -162,12 +162,16 @@ def test_a_complex_number_fills_complex_arrays_only(case):
 
 LISTS = {
     "concatenate": lambda np, v: np.concatenate([[v[0], 1.0], v, [2.0, v[1] * 2]]),
+    "concatenate lists": lambda np, v: np.concatenate([[v[0]], [2.0, v[1] * 2, 1.0]]),
     "stack": lambda np, v: np.stack([[v[0], 1.0], [2.0, v[1]]]),
     "mean": lambda np, v: np.mean([v[0], 2.0, v[1]]),
     "where": lambda np, v: np.where([True, False], [v[0], 1.0], [2.0, v[1]]),
     "dot": lambda np, v: np.dot([v[0], v[1]], [[1.0, 2.0], [3.0, v[0]]]),
     "sum of rows": lambda np, v: np.sum([[v[0], 1.0], [2.0, v[1]]], axis=0),
     "maximum": lambda np, v: np.maximum([v[0], v[1]], 0.0),
+    "reshape": lambda np, v: np.reshape([v[0], 1.0], [2, 1]),
+    "take": lambda np, v: np.take([v[0], 1.0, v[1]], [2, 0]),
+    "average": lambda np, v: np.average([[1.0, 3.0]], axis=1, weights=[[v[0], v[1] ** 2]]),
 }
 
 
@@ -181,3 +185,15 @@ def test_a_list_of_values_is_read_by_functions_as_an_array(name):
         step = 1e-6 * (np.arange(2) == i)
         up, down = (np.sum(LISTS[name](np, data + s) ** 2) for s in (step, -step))
         assert np.isclose(value.grad[i], (up - down) / 2e-6, atol=1e-8)
+
+
+def test_a_list_without_values_is_refused_as_numpy_refuses_it():
+    with pytest.raises(TypeError, match="'bitwise_and' not supported"):
+        tnp.bitwise_and([1.5], [2])
+
+
+def test_what_a_function_makes_of_a_list_is_written_to_out():
+    value, out = Value(2.0), tg.zeros(2)
+    tnp.add([value, 1.0], 1.0, out=(out,))
+    (out * out).sum().backward()
+    assert out.data.tolist() == [3.0, 2.0] and value.grad == 6.0

@@ -137,6 +137,8 @@ def test_a_path_that_runs_away_is_cut_where_it_leaves_for_good():
     path = [(2, 2), (2, -1), (2, 10.9), (2, -9.1), (2, 1)]  # 1, 2, 9.9, 10.1 and 0 from the minimum
     assert len(line_picture(path)["path"]) == 3  # up to five times the 2
     assert len(line_picture([(2, 1), (2, 3), (2, 99)])["path"]) == 2
+    near = [(2, 1.01), (2, 1.02), (2, 1.11)]  # 0.11 is more than five times 0.02
+    assert len(line_picture(near)["path"]) == 2
 
 
 def test_the_plane_of_a_network_is_that_in_which_its_path_varies_most():
@@ -158,12 +160,30 @@ def test_the_plane_of_a_network_is_that_in_which_its_path_varies_most():
     assert len(surface["a"]) == len(surface["b"]) == 27
 
 
-@pytest.mark.parametrize("path", [[(0, 0, 0, 0), (1, 2, 0, 1)], [(i, i, i, 0) for i in range(5)]])
+@pytest.mark.parametrize(
+    "path",
+    [
+        [(0, 0, 0, 0), (1, 2, 0, 1)],
+        [(i, i, i, 0) for i in range(5)],
+        [(i, i, i, 1e-10 * i * i) for i in range(5)],
+    ],
+)
 def test_a_path_of_two_points_or_along_one_line_has_no_plane(path):
     loss_at = ModelCopy(nn.Linear(3, 1, dtype=np.float64)).on(np.ones((2, 3)), np.ones((2, 1)), MSE)
     assert principal_surface(loss_at, frames(path)) is None
     corner = [(0, 0, 0, 0), (1, 2, 0, 1), (2, 0, 0, 0)]
-    assert principal_surface(loss_at, frames(corner))["share"] == pytest.approx(1)
+    for scale in (1.0, 1e-6):
+        surface = principal_surface(loss_at, frames(scale * np.array(corner)))
+        assert surface["share"] == pytest.approx(1)
+
+
+def test_a_model_of_one_weight_has_no_plane_and_one_of_two_has():
+    for inputs, shown in ((1, False), (2, True)):
+        line = nn.Linear(inputs, 1, bias=False, dtype=np.float64)
+        loss_at = ModelCopy(line).on(np.ones((2, inputs)), np.ones((2, 1)), MSE)
+        path = [(0, 0), (1, 2), (2, 0)]
+        found = principal_surface(loss_at, frames(np.array(path)[:, :inputs]))
+        assert (found is not None) == shown
 
 
 # ---- frames
@@ -221,6 +241,13 @@ def test_weights_too_large_to_draw_are_counted_and_left_out():
 def test_large_models_have_fewer_frames():
     counts = [len(select_frames(1000, parameters)) for parameters in (1, 225, 360, 1500, 10**6)]
     assert counts == [160, 160, 100, 24, 24]
+
+
+@pytest.mark.parametrize(("loss", "parameters"), [(MSE, 2), (MAE, 10**6)])
+def test_a_model_that_the_page_cannot_compute_has_the_frames_of_a_large_one(loss, parameters):
+    line = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    found, _ = payload_of(line, [0.0, 1.0], [1.0, 3.0], loss, steps=200)
+    assert len(found["steps"]) == len(select_frames(201, parameters))
 
 
 # ---- rows in the file
@@ -299,6 +326,7 @@ def test_rates_far_from_the_largest_stable_one_give_way_to_half_of_it(rate, exac
     trials = run_trials(rate, exact)
     assert trials["limit"] == pytest.approx(1.0) and trials["rows"] == 2
     assert [x["rate"] for x in trials["trials"]] == rates
+    assert trials["trials"][0]["steps"] == (1000 if exact else 120)
 
 
 def test_a_trial_is_its_descent_by_hand():
@@ -414,6 +442,17 @@ def test_the_next_weights_are_in_the_file_for_up_to_64_parameters(columns, known
     x = np.random.default_rng(0).normal(size=(70, columns))
     found, _ = payload_of(nn.Linear(columns, 1, dtype=np.float64), x, x[:, :1], steps=2)
     assert (found["next"] is not None) == known
+
+
+@pytest.mark.parametrize(("columns", "steps", "exact"), [(19, 99, True), (22, 86, False)])
+def test_up_to_2000_weights_of_all_frames_are_in_the_file_in_full(columns, steps, exact):
+    x = np.random.default_rng(0).normal(size=(30, columns))
+    found, history = payload_of(nn.Linear(columns, 1, dtype=np.float64), x, x[:, :1], steps=steps)
+    weights = history.weights["weight"].reshape(steps + 1, columns)
+    written = np.array(found["weights"])
+    assert written.size == (columns + 1) * (steps + 1) == (2000 if exact else 2001)
+    assert np.array_equal(written[:, :columns], weights) == exact
+    np.testing.assert_allclose(written[:, :columns], weights, rtol=1e-5)
 
 
 def test_many_numbers_are_rounded_and_few_are_not():

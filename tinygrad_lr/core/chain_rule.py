@@ -512,9 +512,7 @@ def push_forward(
             if whole is None:
                 whole = np.zeros(out.shape, out.dtype)
             elif operands[0] not in owned or type(operands[0]._content) is not ShapeOnly:
-                whole = np.array(whole)
-            else:
-                del tangents[operands[0]]  # nothing else reads a version after the next write
+                whole = np.array(whole)  # else nothing reads a version after the next write
             owned.add(value)
             tangents[value] = operation.push_entries(whole, given[1], **options)
             continue

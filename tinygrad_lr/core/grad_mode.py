@@ -15,34 +15,29 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 
-class Watcher:
+class Watcher(Protocol):
     """The hooks that operations, the chain rule and optimisers call while they run."""
 
     def on_operation(self, value: Any, record: tuple[Any, ...]) -> None:
         """Called after an operation: its result, and (operation, operands, numbers, options)."""
-        raise NotImplementedError
 
     def on_backward(self, seeds: Mapping[Any, Any]) -> WatchedPass:
         """Called before a backward pass, with the cotangents of its outputs."""
-        raise NotImplementedError
 
     def on_tangent(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
         """Called in forward mode, with the tangent of a result and those of its operands."""
-        raise NotImplementedError
 
     def on_accumulate(self, leaf: Any, before: Any, total: Any) -> None:
         """Called when a leaf's `.grad` from an earlier pass is added to."""
-        raise NotImplementedError
 
     def on_update(self, optimizer: Any, parts: Sequence[Any]) -> None:
         """Called before an optimiser updates its parameters."""
-        raise NotImplementedError
 
 
-class WatchedPass:
+class WatchedPass(Protocol):
     """The hook of one backward pass."""
 
     def on_rule(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
@@ -50,7 +45,6 @@ class WatchedPass:
 
         `before` is the sum of the shares from earlier readers of the operand, or None.
         """
-        raise NotImplementedError
 
 
 class Watched:

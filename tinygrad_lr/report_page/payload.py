@@ -24,12 +24,11 @@ from .frames import Frames
 from .learning_rate_trials import run_trials
 from .schema import ClosedForm, Curve, LineSurface, Payload, PrincipalSurface
 from .surface import line_surface, principal_surface
-from .task_kind import Kind, classify_task
+from .task_kind import MAX_PARAMETERS, Kind, classify_task
 
 MAX_NUMBERS = 2_000_000  # of the rows that gradients are computed on, for a line
 MAX_ROWS = 20_000  # that the surface is measured on
 MAX_WORK = 10_000_000  # rows times parameters, for each point of a surface
-CLOSED_PARAMETERS = 2000  # a model that the page can't compute gets the frames of one this large
 MAX_LOSSES = 1000  # points of the curve of the loss
 MAX_LABELS = 12  # classes whose confusion there is room for
 MAX_EXACT = 2000  # weights of all frames, above which they are rounded to six digits
@@ -49,7 +48,8 @@ def build_payload(
     twin = ModelCopy(model)
     loss_at = twin.on(data.x[rows], data.y[rows], loss)
     shown = twin.on(data.x[data.shown], data.y[data.shown], loss)
-    frames = Frames(history, loss_at, data.parameters if kind.open else CLOSED_PARAMETERS)
+    # a model that the page can't compute gets the frames of the largest one that it can
+    frames = Frames(history, loss_at, data.parameters if kind.open else MAX_PARAMETERS)
     data = data.with_labels(shown.outputs(twin.unflatten(frames.weights[0])).shape[-1])
     weight = int(np.argmax(_mask_first_matrix(twin) * _travel(frames.weights)))
     fits = len(rows) <= MAX_ROWS

@@ -93,7 +93,8 @@ class Attribute(Source):
         """Return the object's identity and the path from it."""
         return ("attribute", id(self.owner), *self.path)
 
-    def _holder(self) -> Any:
+    def holder(self) -> Any:
+        """Return what it is an attribute or an entry of: a dict, list or tuple."""
         holder = vars(self.owner)
         for step in self.path[:-1]:
             holder = holder[step]
@@ -101,11 +102,11 @@ class Attribute(Source):
 
     def read(self) -> Any:
         """Return the array or the number."""
-        return self._holder()[self.path[-1]]
+        return self.holder()[self.path[-1]]
 
     def write(self, new: Any) -> None:
         """Replace it in its object, list or dict; in a tuple, write into the array."""
-        holder = self._holder()
+        holder = self.holder()
         if isinstance(holder, tuple):
             self.read()[...] = new
         else:

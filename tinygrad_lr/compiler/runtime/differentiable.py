@@ -127,9 +127,9 @@ class Derivative:
                 self._program = DerivativeProgram(self.name, traced, self.graph.backend)
             found = self._program.run(numbers)
         if not any(isinstance(x, Value) for x in given):
-            return lambda i: found.get(i, 0.0)
+            return found.__getitem__
         operands_of = dict(zip(self.keys, given, strict=True))
-        return lambda i: self._make_result(i, found.get(i, 0.0), operands_of)
+        return lambda i: self._make_result(i, found[i], operands_of)
 
     def _of_entries(self, level: Level, given: Sequence[Any], count: int) -> Callable[[int], Any]:
         """Return the same function for the rows of a Jacobian, called for one after the other."""
@@ -142,11 +142,9 @@ class Derivative:
         """Return the results by position, on traced arrays, or on Values if `recording`."""
         graph, given = self.graph, dict(zip(self.seeded, seeds, strict=True))
         if self.forward:
-            tangents = push_forward(graph.order, given, recording)
-            return {0: tangents[graph.out]} if graph.out in tangents else {}
+            return {0: push_forward(graph.order, given, recording)[graph.out]}
         cotangents = pull_back(given, recording=recording)
-        pairs = enumerate(graph.leaves)
-        return {i: cotangents[x] for i, x in pairs if x is not None and x in cotangents}
+        return {i: cotangents[x] for i, x in enumerate(graph.leaves) if x is not None}
 
     def _make_result(self, i: int, number: Any, given: Mapping[Key, Any]) -> Any:
         """Return a result as a Value, the node of another graph."""
@@ -165,7 +163,7 @@ class Derivative:
             leaves = [make_leaf(Traced(x)) for x in self.seeds]
             self._recorded = self._compute(leaves, True)
             self._leaves = dict(zip(self.keys, [*self.graph.leaves, *leaves], strict=True))
-        out = self._recorded.get(i)
+        out = self._recorded[i]
         if not isinstance(out, Value) or not out.requires_grad:
             return None
         return OutputGraph(self.name, out, self._leaves, self.graph.backend)

@@ -163,7 +163,7 @@ class FastCallWriter:
             return f"{self.name('p', source.value)}._content = {new}"
         if isinstance(source, Gradient):
             return f"{self.name('p', source.value)}._grad = {new}"
-        if isinstance(source, Attribute):
+        if isinstance(source, Attribute) and not isinstance(source.holder(), tuple):
             return f"{self.read(source)} = {new}"
         return f"{self.name('q', source)}.write({new})"
 

@@ -90,7 +90,6 @@ class Trace:
         self._nodes: dict[tuple[int, str], tuple[Value, Any]] = {}
         self._initial_slots: dict[tuple[int, str], Any] = {}
         self._attributes: dict[tuple[int, str], tuple[Any, Any]] = {}
-        self._initial_attributes: dict[tuple[int, str], Any] = {}
         self.created: list[tuple[weakref.ref[Traced], CodeType, int]] = []
         self.compares_at: tuple[CodeType, int] | None = None
         self.compares_truth_at: tuple[CodeType, int] | None = None
@@ -335,7 +334,6 @@ class Trace:
         traced = self._trace_attribute(owner, name, real, held)
         if traced is not real and not isinstance(traced, StandIn):
             self._attributes[key] = (owner, traced)
-            self._initial_attributes[key] = _copy_nest(traced)
         return traced.x if isinstance(traced, StandIn) else traced
 
     def get_attributes(self, owner: Any) -> dict[str, Any]:
@@ -398,9 +396,7 @@ class Trace:
         traced = Traced(
             self.input(HostInput(read, "learning_rate", changes=False), 1.0, "learning_rate")
         )
-        key = (id(optimizer), RATE_ATTRIBUTE)
-        self._attributes[key] = (optimizer, traced)
-        self._initial_attributes[key] = traced
+        self._attributes[id(optimizer), RATE_ATTRIBUTE] = (optimizer, traced)
         return traced
 
     def _trace_schedule(self, optimizer: Optimizer) -> Traced:
@@ -455,10 +451,10 @@ class Trace:
                 found.append((Gradient(node), None))
             elif start is None or as_instruction(grad) is not self.inputs["gradient", owner][1]:
                 found.append((Gradient(node), as_instruction(grad)))
-        for key, (owner, now) in self._attributes.items():
-            found += self._attribute_updates(
-                owner, (key[1],), self._initial_attributes.get(key), now
-            )
+        for (_, name), (owner, now) in self._attributes.items():
+            with bypass_trace():
+                real = getattr(owner, name, None)
+            found += self._attribute_updates(owner, (name,), real, now)
         return found
 
     def _initial_instruction(self, start: Traced, owner: int) -> Instruction:
@@ -467,38 +463,34 @@ class Trace:
         return start.instruction if known is None else known[1]
 
     def _attribute_updates(
-        self, owner: Any, path: tuple[Any, ...], before: Any, now: Any
+        self, owner: Any, path: tuple[Any, ...], real: Any, now: Any
     ) -> list[tuple[Source, Instruction | None]]:
+        """Return the updates of an attribute, or of an entry in it, that is `real` outside."""
         if isinstance(now, (TracedInt, TracedGenerator)):
             return []
-        if isinstance(now, (list, tuple)):
-            befores = before if isinstance(before, (list, tuple)) else [None] * len(now)
-            pairs = zip(befores, now, strict=True) if len(befores) == len(now) else ()
-            return [
-                x
-                for i, (old, new) in enumerate(pairs)
-                for x in self._attribute_updates(owner, (*path, i), old, new)
-            ]
-        if isinstance(now, dict):
-            return [
-                x
-                for key, new in now.items()
-                for x in self._attribute_updates(
-                    owner, (*path, key), before.get(key) if isinstance(before, dict) else None, new
-                )
-            ]
         if isinstance(now, Traced):
             source = Attribute(owner, path)
             known = self.inputs.get(source.key())
             if path[-1] == RATE_ATTRIBUTE or (known is not None and known[1] is now.instruction):
                 return []
             return [(source, now.instruction)]
-        with bypass_trace():
-            real = getattr(owner, path[0], None)
-        if len(path) == 1 and now is not real and not _is_equal(now, real):
-            given = "a Value" if isinstance(now, Value) else f"{now!r:.40}"
+        entries: dict[Any, Any] | None = None  # outside
+        if isinstance(now, dict) and isinstance(real, dict) and now.keys() >= real.keys():
+            entries = {key: real.get(key, MISSING) for key in now}
+        elif any(isinstance(now, kind) and isinstance(real, kind) for kind in (list, tuple)):
+            entries = dict(enumerate(real)) if len(now) == len(real) else None
+        if entries is not None:
+            return [
+                update
+                for key, old in entries.items()
+                for update in self._attribute_updates(owner, (*path, key), old, now[key])
+            ]
+        if now is not real and not _is_equal(now, real):
+            told = isinstance(now, GUARDED_TYPES)
+            given = f"{now!r:.40}" if told else f"a {type(now).__name__}"
+            name = f"{type(owner).__name__}.{path[0]}" + "".join(f"[{x!r}]" for x in path[1:])
             raise TraceError(
-                f"compile: the function must not set {type(owner).__name__}.{path[0]} to {given}, "
+                f"compile: the function must not set {name} to {given}, "
                 "since a compiled program cannot; return it, or set it outside the function"
             )
         return []
@@ -511,7 +503,7 @@ class Trace:
 
     def release(self) -> None:
         """Forget the traced arrays: the trace is part of cycles, and would keep them alive."""
-        for known in (self._nodes, self._initial_slots, self._attributes, self._initial_attributes):
+        for known in (self._nodes, self._initial_slots, self._attributes):
             known.clear()
         self._data.clear()
         self.captures.release()
@@ -539,13 +531,6 @@ class Trace:
 def known_count(x: Any) -> Any:
     """Return a count as the user's code gets it; whatever else as it is."""
     return x.known() if isinstance(x, TracedInt) else x
-
-
-def _copy_nest(nest: Any) -> Any:
-    """Return a copy of nested lists and dicts, so that the original may be changed."""
-    if isinstance(nest, list):
-        return [_copy_nest(x) for x in nest]
-    return {k: _copy_nest(x) for k, x in nest.items()} if isinstance(nest, dict) else nest
 
 
 def _holds_arrays(nest: Any) -> bool:
