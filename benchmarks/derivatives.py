@@ -67,6 +67,28 @@ def dense_hessian(library: Library, random: Any) -> Any:
     return library.hessian(f), (random.normal(size=100) / 10,)
 
 
+def network_hessian(library: Library, random: Any) -> Any:
+    """Return the Hessian of the loss of a network 4-16-3 in its 131 weights, on 150 rows."""
+    np = library.np
+    x, y = (library.array(random.normal(size=(150, width))) for width in (4, 3))
+
+    def f(w: Any) -> Any:
+        hidden = np.tanh(np.matmul(x, w[:64].reshape(4, 16)) + w[64:80])
+        return np.mean((np.matmul(hidden, w[80:128].reshape(16, 3)) + w[128:] - y) ** 2)
+
+    return library.hessian(f), (random.normal(size=131) / 3,)
+
+
+def weights_jacobian(library: Library, random: Any) -> Any:
+    """Return the Jacobian of a layer 20-5 of 50 rows in its weights."""
+    np, rows = library.np, library.array(random.normal(size=(50, 20)))
+
+    def f(w: Any) -> Any:
+        return np.tanh(np.matmul(rows, w))
+
+    return library.jacobian(f), (random.normal(size=(20, 5)),)
+
+
 def network_jacobian(inputs: int, outputs: int) -> Callable[[Library, Any], Any]:
     def program(library: Library, random: Any) -> Any:
         np = library.np
@@ -101,9 +123,11 @@ PROGRAMS: dict[str, Callable[[Library, Any], Any]] = {
     "Hessian of Rosenbrock, 100 variables": rosenbrock(100),
     "Hessian of Rosenbrock, 1000 variables": rosenbrock(1000),
     "Hessian, logistic regression, 100 variables": dense_hessian,
+    "Hessian, network 4-16-3 in its weights": network_hessian,
     "Jacobian, 100 → 100": network_jacobian(100, 100),
     "Jacobian, 10 → 1000": network_jacobian(10, 1000),
     "Jacobian, 1000 → 10": network_jacobian(1000, 10),
+    "Jacobian, 50 rows of a layer 20-5, in its weights": weights_jacobian,
     "per-sample gradients, 64-32-10, 128 rows": per_sample_gradients,
 }
 

@@ -89,7 +89,7 @@ def test_derivatives_agree_with_all_that_are_installed():
     )
     assert run.returncode == 0, run.stdout + run.stderr  # not 0 where they disagree
     rows = [line for line in run.stdout.splitlines() if line.startswith("| ")]
-    assert sum(row.startswith(("| Hessian", "| Jacobian", "| per-sample")) for row in rows) == 7
+    assert sum(row.startswith(("| Hessian", "| Jacobian", "| per-sample")) for row in rows) == 9
 
 
 def test_steps_on_one_core_and_on_two_are_timed():

@@ -268,12 +268,59 @@ def test_a_while_loop_runs_as_the_numbers_say(backend):
 @backends()
 def test_a_while_loop_has_no_compiled_gradient_and_says_so(backend):
     f = lambda x: np.sum(tg.while_loop(lambda v: np.sum(v) < 9.0, lambda v: v * 2.0, x))
-    with pytest.raises(GraphError, match=r"while_loop: has no gradient.*use tg.scan"):
+    with pytest.raises(GraphError, match=r"while_loop: has no gradient.*use tg.jvp, or tg.scan"):
         tg.compile(tg.grad(f), backend=backend)(np.ones(3))
     compiled = tg.compile(f, backend=backend)
     assert compiled(np.ones(3)) == f(np.ones(3))
     with pytest.raises(GraphError, match="while_loop: has no gradient"):
         tg.grad(compiled)(np.ones(3))
+
+
+WHILE_LOOPS = {
+    "counts its steps": lambda x, w: tg.while_loop(
+        lambda v: (np.sum(v["x"]) < 40.0) & (v["n"] < 20),
+        lambda v: {"x": v["x"] * 1.5 + np.sin(w * v["x"]), "n": v["n"] + 1},
+        {"x": x, "n": 0},
+    )["x"],
+    "gets its tangent from outside": lambda x, w: tg.while_loop(
+        lambda v: np.sum(v) < 9.0, lambda v: v + np.sum(w * x), np.zeros(2)
+    ),
+    "never runs": lambda x, w: tg.while_loop(lambda v: v[0] > 1e9, lambda v: v * w, x * x),
+    "in a scan": lambda x, w: tg.scan(
+        lambda c, t: (tg.while_loop(lambda v: np.sum(v) < t, lambda v: v * (1.0 + w), c), c),
+        x,
+        np.arange(5.0, 50.0, 9.0),
+    )[1],
+    "around a scan": lambda x, w: tg.while_loop(
+        lambda v: np.sum(v) < 60.0,
+        lambda v: tg.scan(lambda c, t: (c + 0.1 * np.sin(w * c) + t, None), v, np.ones(3))[0],
+        x,
+    ),
+}
+
+
+@backends()
+@pytest.mark.parametrize("name", WHILE_LOOPS)
+def test_a_while_loop_has_forward_mode_of_every_order(name, backend):
+    f = WHILE_LOOPS[name]
+    given, moved = (np.array([0.7, 1.2]), 0.9), (np.array([1.0, -0.3]), 0.4)
+    first = lambda f: lambda x, w: tg.jvp(f, (x, w), moved)
+    second = lambda f: lambda x, w: tg.jvp(lambda *at: first(f)(*at)[1], (x, w), moved)
+    for order in (first, second):
+        expected = order(f)(*given)
+        assert_equal(tg.compile(order(f), backend=backend)(*given), expected, backend, CLOSE)
+        assert_equal(order(tg.compile(f, backend=backend))(*given), expected, backend, CLOSE)
+
+
+@backends()
+def test_forward_mode_goes_through_newtons_method(backend):
+    def root(a):
+        return tg.while_loop(
+            lambda x: np.abs(x * x - a) > 1e-14 * a, lambda x: (x + a / x) / 2.0, np.float64(1.0)
+        )
+
+    _, slope = tg.compile(lambda a: tg.jvp(root, (a,), (1.0,)), backend=backend)(5.0)
+    assert slope == pytest.approx(0.5 / np.sqrt(5.0), rel=1e-6)
 
 
 @backends()

@@ -81,9 +81,9 @@ def while_loop(
 
     The value is an array, a number or a Value, or a nested list, tuple or dict of them, and must
     keep its structure, shapes and dtypes, as the carry of `scan`. `cond_fun` returns one boolean.
-    In a compiled function both run once, while tracing, and are compiled as one loop, which has no
-    gradient there: the number of its steps isn't known. Under `vmap` the entries whose condition no
-    longer holds keep their value until the last one has finished.
+    In a compiled function both run once, while tracing, and are compiled as one loop, which has
+    forward mode there (`jvp`) but no gradient: the number of its steps isn't known. Under `vmap`
+    the entries whose condition no longer holds keep their value until the last one has finished.
 
     >>> float(tg.while_loop(lambda x: x < 100.0, lambda x: 2.0 * x, 3.0))
     192.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .instruction import REDUCTIONS, VIEWS, Instruction
+from .instruction import PRODUCTS, REDUCTIONS, VIEWS, Instruction
 
 FREE = frozenset({"input", "constant", "part", "copy", *VIEWS})
 """Operations that cost nothing at run time."""
@@ -14,7 +14,7 @@ def count_flops(x: Instruction) -> int:
     """Return the number of floating-point operations of an instruction."""
     if x.operation in FREE or x.operation == "call":
         return 0
-    if x.operation in {"dot", "matmul"}:
+    if x.operation in PRODUCTS:
         return 2 * x.size * x.inputs[0].shape[-1]
     return x.inputs[0].size if x.operation in REDUCTIONS else x.size
 

@@ -4,8 +4,8 @@ A `Loop` runs over an iteration space: rows (the outer axes) and, within a row, 
 axis). Its members are elementwise instructions and reductions. A member that varies along the
 columns is computed for each entry. One that doesn't, such as the sum of a row, is computed once
 per row, and later members may use it in the same row: a softmax is one loop. A `Product` is a
-matrix product with an epilogue of elementwise instructions. An `Indexed` kernel is a gather or a
-scatter. A `Call` calls back into Python.
+matrix product, or a batch of them, with an epilogue of elementwise instructions. An `Indexed`
+kernel is a gather or a scatter. A `Call` calls back into Python.
 
 The pass is greedy. Instructions are visited in topological order, and each joins the last kernel
 that it fits into and that doesn't run before its operands' kernels.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .cost import code_size
-from .instruction import REDUCTIONS, VIEWS, Instruction, Shape
+from .instruction import PRODUCTS, REDUCTIONS, VIEWS, Instruction, Shape
 from .program import topological_order
 
 MAX_LOOP_CODE = 600  # operations of a processor in a loop: the time to compile grows faster
@@ -73,7 +73,7 @@ class Loop(Kernel):
 
 @dataclass(eq=False)
 class Product(Loop):
-    """A matrix product, and the elementwise epilogue for each finished entry."""
+    """Matrix products, and the elementwise epilogue for each finished entry."""
 
 
 class Indexed(Kernel):
@@ -124,7 +124,7 @@ class Fusion:
                 self._start(x, Call([x]))
             elif x.operation in {"gather", "scatter"}:
                 self._start(x, Indexed([x]))
-            elif x.operation == "dot":
+            elif x.operation in PRODUCTS:
                 shape = x.shape
                 self._start(x, Product([x], shape, {x: tuple(range(len(shape)))}))
             elif not self._join_kernel(x):

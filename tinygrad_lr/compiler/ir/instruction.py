@@ -65,6 +65,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "equal": operator.eq,
     "not_equal": operator.ne,
 }
+PRODUCTS = frozenset({"dot", "matmul"})
 VIEWS = frozenset({"reshape", "transpose", "broadcast", "slice"})
 ELEMENTWISE = frozenset({*UFUNCS, "where", "cast", "copy"})
 

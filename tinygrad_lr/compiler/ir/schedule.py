@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .fusion import Call, Indexed, Kernel, Loop, Product, base_of, fuse
-from .instruction import REDUCTIONS, Instruction, make
+from .instruction import PRODUCTS, REDUCTIONS, Instruction, make
 from .layout import contiguous_strides, locate
 from .program import topological_sort
 
@@ -186,7 +186,7 @@ def can_write_over(kernel: Kernel, state: Instruction, target: Instruction) -> b
                 continue
             where = locate(y)
             mapping = kernel.axes.get(x)
-            if x.operation in {"dot"} or mapping is None:
+            if x.operation in PRODUCTS or mapping is None:
                 return False
             if y.shape == state.shape == target.shape and not where.offset:
                 same = where.strides == locate(state).strides or state.size == 1

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 
 from ..ir.fusion import Call, Indexed, Kernel, Loop, NativeLoop, Product
-from ..ir.instruction import NATIVE_DTYPES, Instruction
+from ..ir.instruction import NATIVE_DTYPES, PRODUCTS, Instruction
 from ..ir.layout import locate
 from ..ir.program import make_identifier, unique_name
 from ..ir.schedule import Schedule, Storage, may_fail, placement_of
@@ -40,14 +40,15 @@ MIN_THREADED_WORK = 20_000_000  # operations from which a step pays for waking t
 
 def is_native(x: Instruction) -> bool:
     """Return True if a loop or a product can compute an instruction without calling Python."""
-    if x.operation in {"call", "assign", "concatenate", "matmul"}:
+    if x.operation in {"call", "assign", "concatenate"}:
         return False
     if x.operation in {"gather", "scatter"}:
         return can_emit_indexed(x)
     if x.dtype not in NATIVE_DTYPES or any(y.dtype not in NATIVE_DTYPES for y in x.inputs):
         return False
-    if x.operation == "dot":
-        matrices = all(len(y.shape) == 2 and y.size for y in x.inputs)
+    if x.operation in PRODUCTS:
+        matrices = all(len(y.shape) >= 2 and y.size for y in x.inputs)
+        matrices = matrices and (x.operation == "matmul" or len(x.shape) == 2)
         return matrices and x.dtype.kind == "f" and x.size > 0
     if x.operation in {"sum", "prod", "max", "min", "all", "any"}:
         return x.size > 0 and x.inputs[0].size > 0 and can_reduce(x)
@@ -58,24 +59,26 @@ def estimate_work(kernel: Kernel) -> int:
     """Estimate the work of a kernel, in operations; memory accesses of a loop count as four."""
     first = kernel.members[0]
     if isinstance(kernel, Product):
-        return 2 * first.size * first.inputs[0].shape[1]
+        return 2 * first.size * first.inputs[0].shape[-1]
     if isinstance(kernel, Loop):
         return math.prod(kernel.shape) * (len(kernel.members) + 4)
     return 0
 
 
-def is_shared(kernel: Kernel, threads: int) -> bool:
+def is_shared(kernel: Kernel, plan: Schedule, threads: int) -> bool:
     """Return True if threads share a kernel: it is divisible, and large enough for a barrier."""
     if not isinstance(kernel, Loop) or estimate_work(kernel) < MIN_SHARED_WORK:
         return False
     if isinstance(kernel, Product):
-        return can_share_product(kernel, threads)
+        return can_share_product(kernel, plan, threads)
     return LoopPlan(kernel, {}).can_be_shared
 
 
 def pays_for_threads(plan: Schedule, threads: int) -> bool:
     """Return True if a program is large enough for several threads."""
-    shared = sum(estimate_work(kernel) for kernel in plan.kernels if is_shared(kernel, threads))
+    shared = sum(
+        estimate_work(kernel) for kernel in plan.kernels if is_shared(kernel, plan, threads)
+    )
     return shared >= MIN_THREADED_WORK
 
 
@@ -109,7 +112,7 @@ class ModuleWriter:
         several = threads > 1 and os.name == "posix"  # sched_yield
         self.threads = threads if several and pays_for_threads(plan, threads) else 1
         self.scratch = max(
-            [scratch_bytes(k, self.threads) for k in plan.kernels if isinstance(k, Product)],
+            [scratch_bytes(k, plan, self.threads) for k in plan.kernels if isinstance(k, Product)],
             default=0,
         )
         self.calls = [kernel for kernel in plan.kernels if may_fail(kernel)]
@@ -148,8 +151,8 @@ class ModuleWriter:
         if isinstance(kernel, NativeLoop):
             return describe_native_loop(kernel, self.plan, self.loops.index(kernel))
         arguments = KernelArguments(kernel, self.plan)
-        scratch = isinstance(kernel, Product) and scratch_bytes(kernel) > 0
-        shared = self.threads > 1 and is_shared(kernel, self.threads)
+        scratch = isinstance(kernel, Product) and scratch_bytes(kernel, self.plan) > 0
+        shared = self.threads > 1 and is_shared(kernel, self.plan, self.threads)
         regions = [
             (storage, first * root.dtype.itemsize)
             for (storage, first), root in zip(arguments.regions, arguments.roots, strict=True)
@@ -188,15 +191,14 @@ class ModuleWriter:
         first = builder.append_basic_block("start")
         builder.position_at_end(first)
         share = Share(function.args[-1], self.threads) if shared else None
-        stored = self.plan.stored[kernel]
         if isinstance(kernel, Product):
             last = function.args[len(arguments.regions)] if scratch else None
             if last is not None:
                 last.add_attribute("noalias")
-            ProductKernelCode(builder, kernel, stored, memory, last, share).emit()
+            ProductKernelCode(builder, kernel, self.plan, memory, last, share).emit()
             builder.ret_void()
         elif isinstance(kernel, Loop):
-            emit_loop_kernel(builder, kernel, stored, memory, share)
+            emit_loop_kernel(builder, kernel, self.plan.stored[kernel], memory, share)
             builder.ret_void()
         else:
             emit_indexed(builder, kernel.last, memory)

@@ -21,7 +21,7 @@ from ..ir.buffers import BufferAssignment, assign_buffers
 from ..ir.control_flow import bind_bodies
 from ..ir.cost import FREE, count_bytes_moved
 from ..ir.executable import Updates
-from ..ir.instruction import PYTHON_TYPES, REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
+from ..ir.instruction import PRODUCTS, PYTHON_TYPES, REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
 from ..ir.passes import Pass, PassResult, run_passes
 from ..ir.program import Program, make_identifier, unique_name
 from ..ir.stages import Stages
@@ -286,7 +286,7 @@ class SourceWriter:
             kind = f", dtype=np.{options['dtype']}" if options["dtype"] is not None else ""
             ufunc = REDUCTIONS[operation].__name__
             return [f"{set_to}np.{ufunc}.reduce({inputs[0]}, axis={axes}{kept}{kind}{out})"]
-        if operation in {"dot", "matmul"}:
+        if operation in PRODUCTS:
             return [f"{set_to}np.{operation}({', '.join(inputs)}{out})"]
         if operation == "concatenate":
             joined = f"[{', '.join(inputs)}], axis={options['axis']}"

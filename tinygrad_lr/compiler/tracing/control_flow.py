@@ -20,15 +20,13 @@ from ...core.control_flow import as_predicate, read_carry, read_step
 from ...core.graph import topological_order as order_of_graph
 from ...core.node import next_serial, unwrap
 from ...core.value import Value
-from ...errors import GraphError, TraceError
+from ...errors import TraceError
 from ...support import pytree as tree
 from ..ir.control_flow import (
     Body,
     BodyCall,
     BodyInput,
     LoopFamily,
-    WhileCall,
-    add_body_call,
     make_body_input,
 )
 from ..ir.instruction import SERIALS, VIEWS, Instruction, replace_operands
@@ -37,7 +35,7 @@ from ..ir.program import topological_order
 from ..ir.sources import HostInput, Source
 from .guards import root_of
 from .interception import bypass_trace
-from .loop_rules import TracedBranch, TracedLoop, make_results
+from .loop_rules import TracedBranch, TracedLoop, TracedWhile
 from .python_calls import Call
 from .trace_errors import OWN_PACKAGES, raise_trace_error, trace_error
 from .traced_array import CHECKS, Check, Traced, as_instruction, cast_to
@@ -153,18 +151,7 @@ class TracedControlFlow:
         captured = Captured(stays=True)
         loop = run_.close(body_fun, 1, False, count, 0, captured)
         starts = check(tree.unflatten(init, start))
-        operands = [*start, *captured.operands]
-        call = WhileCall(loop.family.body, count, f"while_loop of {loop.family.body.name}")
-        numbers = [as_instruction(x) for x in (starts, *map(unwrap, operands))]
-        parts = [Traced(x) for x in add_body_call(call, numbers)]
-        found = make_results(
-            "while_loop",
-            parts,
-            loop.outputs[:count],
-            operands,
-            refuse_reverse,
-            loop.are_values[:count],
-        )
+        found = TracedWhile(loop).apply([starts, *start, *captured.operands])
         return tree.unflatten(init, found)
 
     def cond(
@@ -204,14 +191,6 @@ class TracedControlFlow:
         ]
         found = TracedBranch(branches, captured.places).apply([pred, *captured.operands])
         return tree.unflatten(shown[0], found)
-
-
-def refuse_reverse(g: Any, given: Sequence[Any]) -> Any:
-    """Raise `GraphError`: the steps of a loop that depend on data aren't kept."""
-    raise GraphError(
-        "while_loop: has no gradient in a compiled function, where the number of its steps isn't "
-        "known; use tg.scan with a fixed number of steps"
-    )
 
 
 def strengthen(x: Any) -> Any:

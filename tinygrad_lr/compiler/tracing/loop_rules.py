@@ -21,10 +21,12 @@ from ...core.graph import topological_order as order_of_graph
 from ...core.node import current_versions, unwrap
 from ...core.primitive import Primitive
 from ...core.value import Value, make_value
+from ...errors import GraphError
 from ..ir.control_flow import (
     Body,
     BranchCall,
     LoopFamily,
+    WhileCall,
     add_body_call,
     make_body_input,
 )
@@ -228,7 +230,7 @@ class TracedLoop:
         sliced, reverse = len(rule.seeds) + len(own), family.reverse != rule.turns
         again = LoopFamily(body, len(rule.carried), sliced, family.steps, reverse)
         outputs = [x if isinstance(x, Value) and x.requires_grad else None for x in rule.results]
-        loop = TracedLoop(again, self._held() | rule.leaves, outputs, [False] * len(outputs))
+        loop = TracedLoop(again, self.held() | rule.leaves, outputs, [False] * len(outputs))
         return loop.apply(
             [
                 *rule.given_carries(),
@@ -240,7 +242,7 @@ class TracedLoop:
             ]
         )
 
-    def _held(self) -> dict[Any, Value]:
+    def held(self) -> dict[Any, Value]:
         """Return the Values that hold inputs of the body, by the keys of these."""
         pairs = zip(self.inputs, self.leaves, strict=True)
         return {x.options["source"].key(): leaf for x, leaf in pairs if leaf is not None}
@@ -252,7 +254,7 @@ class TracedLoop:
         more = Body(body.name, body.inputs, (*body.results, *body.inputs[:count]), body.checks)
         whole = LoopFamily(more, count, family.sliced, family.steps, family.reverse)
         outputs = [*self.outputs, *self.leaves[:count]]
-        return TracedLoop(whole, self._held(), outputs, [*self.are_values, *[False] * count])
+        return TracedLoop(whole, self.held(), outputs, [*self.are_values, *[False] * count])
 
 
 class Rule:
@@ -472,6 +474,60 @@ class Residuals:
             if y not in self._outside:
                 self._outside[y] = replace_operands(y, [self._outside[z] for z in y.inputs])
         return self._outside[x]
+
+
+class TracedWhile:
+    """A loop of an unknown number of steps on traced arrays, with forward mode.
+
+    `loop` has the graph of its body, whose last result is whether it goes on.
+    """
+
+    def __init__(self, loop: TracedLoop) -> None:
+        self.loop, self.count = loop, loop.family.carried
+
+    def apply(self, operands: Sequence[Any]) -> list[Any]:
+        """Return the last carry; the first operand is whether the loop runs at all."""
+        loop, count = self.loop, self.count
+        call = WhileCall(loop.family.body, count, f"while_loop of {loop.family.body.name}")
+        numbers = [as_instruction(unwrap(x)) for x in operands]
+        parts = [Traced(x) for x in add_body_call(call, numbers)]
+        outputs, are_values = loop.outputs[:count], loop.are_values[:count]
+        return make_results(
+            "while_loop", parts, outputs, operands, refuse_reverse, are_values, self.push
+        )
+
+    def push(self, tangents: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+        """Return the tangents of the results that have a node, for those of the operands.
+
+        They are carried by a loop that computes each step again.
+        """
+        loop, count, body = self.loop, self.count, self.loop.family.body
+        recorded = is_recorded([t for t in tangents if t is not None], given)
+        rule: Forward = run_rules(lambda: Forward(loop, tangents[1:], recorded))
+        *carry, goes_on = body.results
+        moved = list(map(as_instruction, map(unwrap, rule.results)))
+        both = Body(
+            f"{body.name}_{rule.name}",
+            (*body.inputs[:count], *rule.carried, *body.inputs[count:], *rule.extra),
+            (*carry, *moved, goes_on),
+            body.checks,
+        )
+        graded = [x if isinstance(x, Value) and x.requires_grad else None for x in rule.results]
+        outputs = [*loop.outputs[:count], *graded, None]
+        family = LoopFamily(both, count + len(moved), 0, 1, False)
+        again = TracedLoop(family, loop.held() | rule.leaves, outputs, [False] * len(outputs))
+        end = 1 + count
+        operands = [*given[:end], *rule.given_carries(), *given[end:], *rule.given_extra()]
+        found = rule.arrange(TracedWhile(again).apply(operands)[count:])
+        return [x for x, out in zip(found, loop.outputs, strict=True) if out is not None]
+
+
+def refuse_reverse(g: Any, given: Sequence[Any]) -> Any:
+    """Raise `GraphError`: the steps of a loop that depend on data aren't kept."""
+    raise GraphError(
+        "while_loop: has no gradient in a compiled function, where the number of its steps isn't "
+        "known; use tg.jvp, or tg.scan with a fixed number of steps"
+    )
 
 
 class TracedBranch:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..instruction import Instruction, is_number, make, replace_operands
+from ..instruction import PRODUCTS, Instruction, Shape, is_number, make, replace_operands
 from ..program import Program
 
 NATIVE_FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+MIN_BATCHED_ROWS = 8  # rows from which a product of each matrix of a batch uses registers well
 MAX_CHECKED_ENTRIES = 4096  # a larger constant is not searched for entries other than 1
 
 
@@ -23,17 +24,57 @@ def lower_vector_products(program: Program) -> Program:
 
     def lower(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
         new = replace_operands(x, inputs)
-        if new.operation not in {"dot", "matmul"} or new.dtype not in NATIVE_FLOATS:
+        if new.operation not in PRODUCTS or new.dtype not in NATIVE_FLOATS:
             return new  # a sum of small integers would have a wider dtype
         a, b = new.inputs
-        if len(a.shape) > 2 and len(b.shape) == 2 and new.size and a.size:
-            # (..., M, K) @ (K, N): all rows are those of one matrix
-            rows = make("reshape", [a], shape=(a.size // a.shape[-1], a.shape[-1]))
-            flat = lower_product(make("dot", [rows, b]))
-            return make("reshape", [flat], shape=new.shape)
-        return lower_product(new) if len(a.shape) <= 2 else new
+        batch = len(a.shape) > 2 or len(b.shape) > 2
+        return lower_batch(new) if batch and new.size and a.size else lower_product(new)
 
     return program.rewrite(lower)
+
+
+def lower_batch(x: Instruction) -> Instruction:
+    """Return a batch of products as multiplications and sums, or as one product, if faster."""
+    a, b = x.inputs
+    if len(b.shape) == 1:
+        return make("sum", [make("multiply", [a, b])], axis=(len(a.shape) - 1,), keepdims=False)
+    if len(a.shape) == 1:
+        down = make("reshape", [a], shape=(*a.shape, 1))
+        return make("sum", [make("multiply", [b, down])], axis=(len(b.shape) - 2,), keepdims=False)
+    (rows, depth), columns, ndim = a.shape[-2:], b.shape[-1], len(x.shape)
+    if depth == 1:
+        return make("multiply", [a, b])
+    if len(b.shape) == 2 and rows < MIN_BATCHED_ROWS:  # all rows are those of one matrix
+        flat = make("reshape", [a], shape=(a.size // depth, depth))
+        return make("reshape", [lower_product(make("dot", [flat, b]))], shape=x.shape)
+    if len(a.shape) == 2 and columns == 1:  # all columns are those of one matrix
+        flat = make("reshape", [b], shape=(b.size // depth, depth))
+        found = lower_product(make("dot", [flat, make("transpose", [a], axes=(1, 0))]))
+        return make("reshape", [found], shape=x.shape)
+    if columns == 1:
+        return sum_products(a, b, ndim, x.shape)
+    if rows == 1:
+        return sum_products(transpose_last(b), transpose_last(a), ndim, x.shape)
+    return x
+
+
+def sum_products(a: Instruction, b: Instruction, ndim: int, shape: Shape) -> Instruction:
+    """Return the products of matrices and columns, summed along memory: see `lower_product`."""
+    turned = transpose_last(a)
+    if turned in a.inputs:
+        product, axis = make("multiply", [turned, b]), ndim - 2
+    else:
+        product, axis = make("multiply", [a, transpose_last(b)]), ndim - 1
+    return make("reshape", [make("sum", [product], axis=(axis,), keepdims=False)], shape=shape)
+
+
+def transpose_last(x: Instruction) -> Instruction:
+    """Return the matrices of a batch transposed, without a transpose of a transpose."""
+    *batch, row, column = range(len(x.shape))
+    axes = (*batch, column, row)
+    if x.operation == "transpose" and tuple(x.options["axes"]) == axes:
+        return x.inputs[0]
+    return make("transpose", [x], axes=axes)
 
 
 def lower_product(x: Instruction) -> Instruction:
