@@ -469,6 +469,13 @@ class Reader:
             self.take("}")
         if name == "reshape":
             return np.reshape(*self.with_shape())
+        if name == "heads":
+            count = int(self.index())
+            (x,) = self.bracketed()
+            return np.stack(np.split(np.asarray(x), count, axis=-1), axis=-3)
+        if name == "concat":
+            (x,) = self.bracketed()
+            return np.concatenate(np.moveaxis(x, -3, 0), axis=-1)
         if name == "stack":
             return np.stack(self.bracketed())
         if name == "concatenate":

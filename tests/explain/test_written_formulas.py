@@ -132,6 +132,10 @@ NETWORKS = {
     "one head": lambda: attention(1),
     "two heads": lambda: attention(2),
     "causal": lambda: attention(2, causal=True),
+    "attention with a mask": lambda: attention(1, mask=rng(5).random((2, 1, 5, 5)) > 0.3),
+    "attention with an added mask": lambda: attention(1, mask=rng(5).normal(size=(5, 5))),
+    "attention to others": lambda: attention(2, key=rng(5).normal(size=(2, 3, 4))),
+    "attention without a batch": lambda: alone(layer(nn.MultiHeadAttention, 4, 1), SEQUENCES[0]),
     "RNN": lambda: recurrent(nn.RNN),
     "GRU": lambda: recurrent(nn.GRU),
     "LSTM": lambda: recurrent(nn.LSTM),
@@ -151,6 +155,49 @@ NETWORKS = {
 def test_the_formulas_of_a_network_give_their_numbers(name):
     loss, model = NETWORKS[name]()
     check_formulas(tg.derivation(loss, model))
+
+
+@pytest.mark.parametrize(
+    ("heads", "lines"),
+    [
+        (
+            1,
+            """Q = X W_query + b_query
+               K = X W_key + b_key
+               V = X W_value + b_value
+               S = (Q Kᵀ)/2
+               A = softmax(S)
+               h₁ = A V
+               dL/dA = dL/dh₁ Vᵀ
+               dL/dV = Aᵀ dL/dh₁
+               dL/dS = A ⊙ (dL/dA − (Σⱼ dL/dA ⊙ A))
+               dL/dQ = (dL/dS K)/2
+               dL/dK = ((dL/dS)ᵀ Q)/2
+               dL/dW_query = Σₙ Xᵀ dL/dQ""",
+        ),
+        (
+            2,
+            """Q = heads₂(X W_query + b_query)
+               K = heads₂(X W_key + b_key)
+               V = heads₂(X W_value + b_value)
+               S = (Q Kᵀ)/√2
+               A = softmax(S)
+               h₁ = concat(A V)
+               dL/dA = heads₂(dL/dh₁) Vᵀ
+               dL/dV = Aᵀ heads₂(dL/dh₁)
+               dL/dS = A ⊙ (dL/dA − (Σⱼ dL/dA ⊙ A))
+               dL/dQ = (dL/dS K)/√2
+               dL/dK = ((dL/dS)ᵀ Q)/√2
+               dL/dW_query = Σₙ Xᵀ concat(dL/dQ)""",
+        ),
+    ],
+)
+def test_attention_reads_as_in_its_paper(heads, lines):
+    model, X = layer(nn.MultiHeadAttention, 4, heads), SEQUENCES
+    found = tg.derivation(np.mean(model(X) ** 2), model)
+    shown = [f"{x.name.text} = {x.formula.text}" for x in found.forward if x.formula is not None]
+    shown += [f"{step.derivative.text} = {step.closed.text}" for step in found.steps]
+    assert [line.strip() for line in lines.splitlines() if line.strip() not in shown] == []
 
 
 def test_the_formulas_of_one_weight_show_what_they_use():

@@ -160,11 +160,10 @@ class GraphFormulas:
             spread = np.size(terms) // max(np.size(own), 1)
             if spread > 1:
                 together = Symbol(formula, terms)
-                written = [
-                    np.shape(g),
-                    (locals_[x][0] if local is not None else share).written_shape,
-                ]
-                together.written_shape = max(written, key=len)
+                together.written_shape = share.written_shape
+                if local is not None:
+                    written = np.shape(g), locals_[x][0].written_shape
+                    together.written_shape = max(written, key=len)
                 formula = sum_spread(together, own)
             found[x] = Pull(
                 None if local is None else self._resolve_counts(as_number(local.expression)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ OPENERS = (
     "&",
     r"\\",
 )
+MAX_ROOT = 1000.0  # of an integer, that is written as a root
 MATRIX_PRODUCT = "<x> <y>"  # a product of matrices: of several no brackets are needed
 LARGE_OPERATORS = (r"\sum", r"\prod")
 INDEX = re.compile(r"_\{[^}<>]*\}$")
@@ -127,8 +129,19 @@ class Number(Expression):
 
     @property
     def latex(self) -> str:
-        """The number in few digits."""
-        return number_latex(self.value)
+        """The number in few digits, or √n."""
+        return _latex_of_number(self.value)
+
+
+def _latex_of_number(number: float) -> str:
+    r"""Return a number as LaTeX: exactly where it is the root of an integer.
+
+    >>> _latex_of_number(2**0.5), _latex_of_number(1.5)
+    ('\\sqrt{2}', '1.5')
+    """
+    if 1 < number < MAX_ROOT and number == math.sqrt(round(number * number)):
+        return rf"\sqrt{{{round(number * number)}}}" if number % 1 else number_latex(number)
+    return number_latex(number)
 
 
 ZERO, ONE = Number(0.0), Number(1.0)
@@ -197,7 +210,7 @@ def _factors(coefficient: float, factors: Sequence[Expression]) -> str:
         matrix = matrix or one.matrix
     if coefficient == 1 and powers:
         return joined
-    number = number_latex(coefficient)
+    number = _latex_of_number(coefficient)
     close = bool(powers) and re.match(r"[a-zA-Z]|\\hat", powers[0]) and "cdot" not in number
     return number + ("" if close else r" \cdot " if powers else "") + joined
 

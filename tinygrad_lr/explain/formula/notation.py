@@ -39,6 +39,9 @@ FUNCTIONS = {
     "transpose": "transpose with numbers puts the axes in that order, counted from 0",
     "scatter": "scatter[i](x, shape) has x at the entries [i], else 0",
     "set": "set(x, v) is x with some entries replaced by v",
+    "heads": "heads with a number h puts the columns in h equal groups, one for each head, along "
+    "a new axis before the rows",
+    "concat": "concat(x) has the columns of all heads side by side",
     "stack": "stack(a, b, …) has a, b, … along a new first axis",
     "concatenate": "concatenate(a, b, …) has a, b, … one after the other",
     "windowmax": "windowmax(x) holds the largest entry of each window of x",

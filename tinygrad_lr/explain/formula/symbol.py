@@ -27,6 +27,7 @@ from .expression import (
     Expression,
     Name,
     Number,
+    Product,
     axes_letters,
     call,
     index_template,
@@ -390,6 +391,9 @@ def transpose(x: Expression) -> Expression:
         ((_, (left,)), (_, (right,))) = x.holes
         if template in {getattr(z, "template", "") for z in (left, right)}:  # (Xᵀ Y)ᵀ = Yᵀ X
             return replace(x, holes=(("x", (transpose(right),)), ("y", (transpose(left),))))
+    number, rest = _without_number(x)
+    if number != ONE:
+        return product(number, transpose(rest))
     return x if isinstance(x, (Number, Count)) else call(template, {"x": x})
 
 
@@ -428,7 +432,24 @@ def _matrix_product(x: Expression, y: Expression, of_x: Any, of_y: Any, out: Any
         return ZERO
     if isinstance(x, Number) or isinstance(y, Number):
         raise TraceError("a matrix of equal entries cannot be written as a factor")
-    return call(PRIMITIVES["matmul"].latex or "", {"x": x, "y": y})
+    (first, x), (second, y) = _without_number(x), _without_number(y)
+    return product(first, second, call(PRIMITIVES["matmul"].latex or "", {"x": x, "y": y}))
+
+
+def _without_number(x: Expression) -> tuple[Expression, Expression]:
+    """Return the number that a product or a quotient is multiplied by, and what is multiplied."""
+    if not isinstance(x, Product):
+        return ONE, x
+    over, under = (
+        tuple(y for y in part if not isinstance(y, (Number, Count))) for part in (x.over, x.under)
+    )
+    if not over:
+        return ONE, x
+    number = product(Number(x.coefficient), *(y for y in x.over if isinstance(y, (Number, Count))))
+    for y in x.under:
+        if isinstance(y, (Number, Count)):
+            number = quotient(number, y)
+    return number, product(*over, Product(1.0, (), under) if under else ONE)
 
 
 def _column(x: Expression) -> Expression:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
@@ -134,7 +135,8 @@ class Names:
     @property
     def words(self) -> dict[str, str]:
         """The words among the names, by their LaTeX."""
-        letters = (_split_name(name)[0] for name in self._taken)
+        parts = (part for name in self._taken for part in _split_name(name))
+        letters = [part for part in parts if part and not part[0].isdigit()]
         return {_letters_latex(x): x for x in letters if _letters_latex(x).startswith(r"\mathrm")}
 
     def renumber(self, visible: Set[Value]) -> None:
@@ -169,13 +171,23 @@ class Names:
         self._kept.append(x)
 
     def _name_parameters(self) -> None:
-        """Name the weight and bias of layer 1 W₁ and b₁; a single number is w or b."""
+        """Name the weight and bias of layer 1 W₁ and b₁; a single number is w or b.
+
+        Those of modules side by side have the names of these: W_query, W_key.
+        """
         counted = [layer for layer in self.layers if layer.parameters]
         for layer in counted:
             below = "" if len(counted) == 1 else str(layer.number)
+            owns = self._owns(layer)
             for value in layer.parameters:
-                own = (self.paths.get(value) or value.name or "").rpartition(".")[2]
-                self._give(value, parameter_name(own, value, below))
+                *above, own = (self.paths.get(value) or value.name or "").split(".")
+                side_by_side = f"{PARAMETER_LETTERS[own]}_{above[-1]}" if owns[own] > 1 else ""
+                self._give(value, side_by_side or parameter_name(own, value, below))
+
+    def _owns(self, layer: Layer) -> Counter[str]:
+        """Return how often the parameters of a layer's modules are called weight and bias."""
+        paths = (self.paths.get(x, "").rpartition(".") for x in layer.parameters)
+        return Counter(own for above, _, own in paths if above and own in PARAMETER_LETTERS)
 
     def _name_parts(self, loss: Value, results: list[Value], held: Mapping[int, str]) -> None:
         """Give the lesson's names to the parts of a loss and of a layer."""
@@ -197,7 +209,7 @@ class Names:
             below = str(layer.number) if counted else ""
             readers = _readers(layer)
             output = _computed(layer.output)
-            if readers:
+            if readers and not any(n > 1 for n in self._owns(layer).values()):
                 self._give(readers[-1], f"z{below}")
             if not (readers and output is readers[-1]):
                 self._give(output, f"h{below}")
@@ -222,6 +234,8 @@ class Names:
                 parametric = any(type(y) is Value and y.record is None for y in operands)
                 if operand == "target":
                     self._give(x, "y")
+                if operand == "condition":
+                    self._give(x, "mask")
                 self._give(x, "x" if parametric and first else "c")
                 first = False
 
@@ -282,26 +296,29 @@ def is_readable_name(name: str) -> bool:
 def name_text(name: str) -> str:
     """Return a name as text, with subscripts.
 
-    >>> name_text("w1"), name_text("w_1"), name_text("rate")
-    ('w₁', 'w₁', 'rate')
+    >>> name_text("w1"), name_text("w_1"), name_text("rate"), name_text("w_max")
+    ('w₁', 'w₁', 'rate', 'w_max')
     """
     letter, below = _split_name(name)
-    return letter + below.translate(SUBSCRIPT)
+    return f"{letter}_{below}" if below[:1].isalpha() else letter + below.translate(SUBSCRIPT)
 
 
 def name_latex(name: str) -> str:
     r"""Return a name as LaTeX.
 
-    >>> name_latex("w1"), name_latex("ŷ"), name_latex("rate")
-    ('w_{1}', '\\hat{y}', '\\mathrm{rate}')
+    >>> name_latex("w1"), name_latex("ŷ"), name_latex("rate"), name_latex("w_max")
+    ('w_{1}', '\\hat{y}', '\\mathrm{rate}', 'w_{\\mathrm{max}}')
     """
     letter, below = _split_name(name)
+    below = upright_latex(below) if below[:1].isalpha() else below
     spelt = _letters_latex(letter)
     return f"{spelt}_{{{below}}}" if below else spelt
 
 
 def _split_name(name: str) -> tuple[str, str]:
-    """Split a name into letters and subscript: w1 and w_1 are w with 1."""
+    """Split a name into letters and subscript: w1 and w_1 are w with 1, w_max is w with max."""
+    if word := re.fullmatch(r"([^\W\d_])_([^\W\d_]\w*)", name):
+        return word[1], word[2]
     found = re.fullmatch(r"(.*?[^\d_])_?(\d+(?:_\d+)*)", name)
     if not found:
         return name, ""
