@@ -207,6 +207,36 @@ def test_the_formulas_of_one_weight_show_what_they_use():
             check_formulas(tg.derivation(loss, weight, model=model))
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_d_stands_for_all_paths_and_the_other_sign_for_one_formula(name):
+    loss, model = NETWORKS[name]()
+    found = tg.derivation(loss, model)
+    assert found.notation[0].startswith("∂z/∂x is the derivative of the formula of z alone")
+    for step in found.steps:
+        assert step.derivative.text.startswith("dL/d")
+        for share in step.shares:
+            assert share.local_name.text.startswith("∂")
+
+
+def test_a_local_derivative_holds_fixed_what_else_its_formula_has():
+    a, b = Value(2.0, name="a"), Value(-3.0, name="b")
+    c = a * b
+    d = c * c + a
+    found = tg.derivation(np.tanh(d / 64) * c + d * a - c)
+    lines = {line.name.latex: line for line in found.forward}
+    shown = {name: float(line.data) for name, line in lines.items()}
+    for step in found.steps[1:]:
+        for share in step.shares:
+            reader, x = found.step(share.reader).name.latex, step.name.latex
+            assert share.local_name.latex == rf"\frac{{\partial{{{reader}}}}}{{\partial{{{x}}}}}"
+            above, below = (
+                read_formula(lines[reader].formula.latex, {**shown, x: shown[x] + h}, ())
+                for h in (1e-6, -1e-6)
+            )
+            assert share.pull.local_number == pytest.approx((above - below) / 2e-6, rel=1e-6)
+    assert float(found.step(a).gradient) != found.step(a).shares[0].pull.number  # of several paths
+
+
 # ---- random graphs
 
 SIZES = {"n": 5, "d": 3, "h": 4}  # all different, so that a formula tells which axis it means

@@ -19,8 +19,8 @@ from ..formula.expression import (
     Expression,
     Name,
     as_number,
-    call,
     derivative,
+    partial,
     product,
     total,
 )
@@ -131,11 +131,14 @@ class GraphFormulas:
         self.count = self.count or first_count(formula)
         return name_labels(resolve_counts(formula, self.count), self.names.labels)
 
-    def derivative(self, value: Value, of: Value | None = None) -> Name:
-        """Return the name dL/dx, or dz/dx for another numerator."""
-        numerator = self.names.latex(of if of is not None else self.loss)
-        rank = max(rank_of(value._content), 0 if of is None else rank_of(of._content))
-        return derivative(Name(numerator), Name(self.names.latex(value)), rank)
+    def derivative(self, value: Value) -> Name:
+        """Return the name dL/dx."""
+        above, below = (Name(self.names.latex(x)) for x in (self.loss, value))
+        return derivative(above, below, rank_of(value._content))
+
+    def partial(self, value: Value, of: Value) -> Name:
+        """Return the name ∂z/∂x."""
+        return partial(*(self._named(x, x._content).expression for x in (of, value)))
 
     @ignore_float_errors
     def pull(self, value: Value, g: Any) -> dict[Value, Pull]:
@@ -228,13 +231,9 @@ class GraphFormulas:
             self.unreadable |= {reader, x}
         return found
 
-    def _local_name(self, reader: Value, x: Value) -> Expression:
-        """Return dz/dx; a z or x without a name is written out."""
-        of, by = self._symbol(reader).expression, self._symbol(x).expression
-        if isinstance(of, Name) and isinstance(by, Name):
-            return self.derivative(x, of=reader)
-        template = rf"\frac{{{_differential('of', of)}}}{{{_differential('by', by)}}}"
-        return call(template, {"of": of, "by": by})
+    def _local_name(self, reader: Value, x: Value) -> Name:
+        """Return ∂z/∂x; a z or x without a name is written out."""
+        return partial(self._symbol(reader).expression, self._symbol(x).expression)
 
     def _symbol(self, value: Value) -> Symbol:
         """Return a Value by its name if it is visible, else by its formula."""
@@ -265,11 +264,6 @@ class GraphFormulas:
                 record.operation, self._operands(record), record.options, value._content
             )
         return self._inner[value]
-
-
-def _differential(hole: str, x: Expression) -> str:
-    """Return the template of dx, with brackets if x is not just a name."""
-    return f"d<{hole}>" if isinstance(x, Name) else rf"d\left(<{hole}>\right)"
 
 
 def _combine(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol:

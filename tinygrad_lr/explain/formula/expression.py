@@ -283,7 +283,7 @@ def _template(x: Expression) -> str:
 
 
 def derivative(of: Expression, by: Expression, rank: int = 1) -> Name:
-    r"""Return the name d(of)/d(by).
+    r"""Return the name d(of)/d(by): the derivative along all paths.
 
     >>> derivative(Name("L"), Name("w")).latex, derivative(Name("a/b"), Name("w")).text
     ('\\frac{dL}{dw}', 'd(a/b)/dw')
@@ -295,6 +295,20 @@ def derivative(of: Expression, by: Expression, rank: int = 1) -> Name:
 def differential(of: Expression) -> Name:
     """Return the name dx."""
     return Name(rf"d\left({of.latex}\right)" if "/" in of.latex else f"d{of.latex}")
+
+
+def partial(of: Expression, by: Expression) -> Name:
+    """Return ∂(of)/∂(by): the derivative of the formula of `of` alone, all else held fixed.
+
+    >>> partial(Name("u"), Name("w")).text, partial(Name("u"), total(Name("v"), Name("w"))).text
+    ('∂u/∂w', '∂u/∂(v + w)')
+    """
+    above, below = (
+        x.latex if isinstance(x, Name) and "/" not in x.latex else rf"\left({x.latex}\right)"
+        for x in (of, by)
+    )
+    spelt = rf"\frac{{\partial{{{above}}}}}{{\partial{{{below}}}}}"
+    return Name(spelt, POWER, rank=max(of.rank, by.rank))
 
 
 def call(template: str, fillings: Mapping[str, Any], count: int = 0) -> Call:

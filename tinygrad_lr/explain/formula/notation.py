@@ -59,6 +59,18 @@ OPERATOR = re.compile(r"\\operatorname\{([^}]*)\}|(\\sigma|\\Phi)(?![a-zA-Z])")
 INDEX_OF_AXES = re.compile(r"(?:\\sum|\\prod|\\max|\\min|\})_\{([nctij](?:,[nctij])*)\}")
 
 
+def explain_derivatives(loss: str, one_path: bool = False) -> str:
+    """Return what d and ∂ mean in the derivation of a loss, along all paths or the one followed.
+
+    >>> explain_derivatives("L").partition("; ")[2]
+    'dL/dx counts all paths from L to x'
+    """
+    return (
+        "∂z/∂x is the derivative of the formula of z alone, all else in it held fixed; "
+        f"d{loss}/dx counts {'the path' if one_path else 'all paths'} from {loss} to x"
+    )
+
+
 def explain_notation(
     formulas: Iterable[Expression], options: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:

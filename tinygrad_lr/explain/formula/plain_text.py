@@ -195,7 +195,7 @@ def _is_one_word(text: str) -> bool:
     inner = text.strip()
     while (shorter := re.sub(r"\([^()]*\)", "", inner)) != inner:  # what is in brackets is closed
         inner = shorter
-    return re.fullmatch(r"√?[\w.,ŷ]+", inner) is not None
+    return re.fullmatch(r"[√∂]?[\w.,ŷ]+", inner) is not None
 
 
 def _bracket(text: str) -> str:
