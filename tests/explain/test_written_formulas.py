@@ -207,6 +207,13 @@ def test_the_formulas_of_one_weight_show_what_they_use():
             check_formulas(tg.derivation(loss, weight, model=model))
 
 
+def test_a_value_called_n_is_not_taken_for_a_count():
+    N = Value(np.array([1.0, 2.0, 4.0]), name="N")
+    found = tg.derivation(np.mean((N * 2.0 - 1.0) ** 2))
+    assert found.forward[-1].formula.text == "(1/3) Σ u²"
+    check_formulas(found)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_d_stands_for_all_paths_and_the_other_sign_for_one_formula(name):
     loss, model = NETWORKS[name]()

@@ -52,7 +52,11 @@ class Derivation(DerivationData):
         return derivation_text(self, check_integer("text", "width", width, low=1))
 
     def latex(self) -> str:
-        """Return the formulas with their numbers, as an `aligned` environment of LaTeX."""
+        """Return the formulas with their numbers, as an `aligned` environment of LaTeX.
+
+        pdfLaTeX sets it with amsmath alone. Letters of names that it lacks are written by their
+        numbers in Unicode: вес is ⟨432.435.441⟩.
+        """
         return derivation_latex(self)
 
     def html(self) -> str:

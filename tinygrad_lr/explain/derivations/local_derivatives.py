@@ -80,7 +80,8 @@ class GraphFormulas:
         self.names = names
         self.visible = visible
         self.unreadable: set[Value] = set()  # between which a rule has no formula of its own
-        self.count = 0  # the count written as N: the first one in a formula
+        # the count written as N, the first one in a formula; -1 where a Value is called N
+        self.count = -1 if names.has("N") else 0
         self._inner: dict[Value, Symbol] = {}
 
     def forward(self, value: Value) -> Expression:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 WORDS = {
@@ -38,6 +39,26 @@ WORDS = {
     "right": "",
     "mathsf": "",
     "mathrm": "",
+    "langle": "",
+    "rangle": "",
+    "imath": "i",
+    "jmath": "j",
+    "ss": "ß",
+    "ae": "æ",
+    "AE": "Æ",
+    "oe": "œ",
+    "OE": "Œ",
+    "o": "ø",
+    "O": "Ø",
+    "l": "ł",
+    "L": "Ł",
+    **dict(
+        zip(
+            ["Delta", "Theta", "Lambda", "Xi", "Pi", "Upsilon", "Psi", "Omega"],
+            "ΔΘΛΞΠΥΨΩ",
+            strict=True,
+        )
+    ),
     "text": "",
 }
 GREEK = dict(
@@ -45,11 +66,26 @@ GREEK = dict(
         [
             *("alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "nu"),
             *("pi", "rho", "sigma", "tau", "phi", "omega", "psi", "zeta"),
+            *("iota", "kappa", "xi", "upsilon", "chi"),
         ],
-        "αβγδεηθλμνπρστφωψζ",
+        "αβγδεηθλμνπρστφωψζικξυχ",
         strict=True,
     )
 )
+ACCENTS = {
+    "\u0300": "grave",
+    "\u0301": "acute",
+    "\u0302": "hat",
+    "\u0303": "tilde",
+    "\u0304": "bar",
+    "\u0306": "breve",
+    "\u0307": "dot",
+    "\u0308": "ddot",
+    "\u030a": "mathring",
+    "\u030c": "check",
+}
+"""The LaTeX of an accent in a formula, by its combining mark."""
+MARKS = {command: mark for mark, command in ACCENTS.items()}
 SUPERSCRIPTS = str.maketrans("0123456789−T()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ⁽⁾")
 SUBSCRIPTS = str.maketrans("0123456789,njti", "₀₁₂₃₄₅₆₇₈₉,ₙⱼₜᵢ")
 APPLICATION = (
@@ -101,8 +137,10 @@ def _parse(tokens: Iterator[str], until: str | None) -> str:
             out += _root(tokens)
         elif token == r"\operatorname":
             out += _argument(tokens) + APPLICATION
-        elif token == r"\hat":
-            out += {"y": "ŷ"}.get(letter := _argument(tokens), f"{letter}^")
+        elif token[1:] in MARKS:
+            out += unicodedata.normalize("NFC", _argument(tokens) + MARKS[token[1:]])
+        elif token == r"\mathtt":  # characters by their numbers
+            out += "".join(chr(int(code, 16)) for code in _argument(tokens).split("."))
         elif token == r"\begin":
             _argument(tokens)
             out += _cases(tokens)
@@ -195,7 +233,7 @@ def _is_one_word(text: str) -> bool:
     inner = text.strip()
     while (shorter := re.sub(r"\([^()]*\)", "", inner)) != inner:  # what is in brackets is closed
         inner = shorter
-    return re.fullmatch(r"[√∂]?[\w.,ŷ]+", inner) is not None
+    return re.fullmatch(r"∂|[√∂]?[\w.,ŷ]+", inner) is not None
 
 
 def _bracket(text: str) -> str:

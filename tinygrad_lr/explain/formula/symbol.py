@@ -229,7 +229,7 @@ def _formula(
     if name == "concatenate_all":
         return _concatenate(x, operands, options["axis"], out)
     if operation.variadic:
-        x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name("…"), x[-1]]
+        x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name(r"\ldots"), x[-1]]
         return call(operation.latex or _by_name(operation), {operation.operands[0]: x}, count)
     x = [y if z is not None else Name(r"\cdot") for y, z in zip(x, operands, strict=True)]
     found = _template_call(operation, x, options, count)

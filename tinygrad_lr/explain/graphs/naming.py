@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
@@ -14,6 +16,7 @@ from ...core.value import Value
 from ...nn import Module
 from ...support.files import printable
 from ...support.text_format import number_latex, number_text
+from ..formula.plain_text import ACCENTS, plain_text
 from .layers import Layer, layers_of, parameter_paths
 
 LETTERS = {
@@ -38,8 +41,18 @@ LETTERS = {
 }
 """Letters for names that programs spell out because the letters are hard to type."""
 
-GREEK = {letter: rf"\{name}" for name, letter in LETTERS.items() if len(name) > 1 and letter > "Ͱ"}
-LATEX = {**GREEK, "ŷ": r"\hat{y}", "Σ": r"\Sigma"}
+CAPITALS = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+SMALL = "zeta iota kappa xi upsilon chi psi"
+COMMANDS = {
+    **{letter: rf"\{name}" for name, letter in LETTERS.items() if letter > "Ͱ"},
+    **{c: rf"\{x}" for c, x in zip("ΓΔΘΛΞΠΣΥΦΨΩ", CAPITALS.split(), strict=True)},
+    **{c: rf"\{x}" for c, x in zip("ζικξυχψ", SMALL.split(), strict=True)},
+    "ß": r"\text{\ss}", "æ": r"\text{\ae}", "Æ": r"\text{\AE}", "œ": r"\text{\oe}",
+    "Œ": r"\text{\OE}", "ø": r"\text{\o}", "Ø": r"\text{\O}", "ł": r"\text{\l}", "Ł": r"\text{\L}",
+    "\\": r"\backslash{}", "{": r"\{", "}": r"\}", "^": r"\wedge{}", "~": r"\sim{}", " ": r"\ ",
+    **{c: f"\\{c}" for c in "_$%&#"},
+}  # fmt: skip
+"""The LaTeX of characters, in a formula. Others are ASCII, have an accent, or are numbers."""
 SUBSCRIPT = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
 MAX_NAME_LENGTH = 40  # characters; a longer name is cut
 PARAMETER_LETTERS = {"weight": "W", "bias": "b"}
@@ -76,7 +89,7 @@ class Names:
         )
         self.paths = parameter_paths(model)
         self._names: dict[int, str] = {}
-        self._taken: dict[str, int] = {}  # the last number used for each name
+        self._taken: dict[str, int] = {}  # the last number used for each name, as it is shown
         self.labels = ""  # the LaTeX of the name of the labels that a loss compares with
         self._kept: list[Any] = [
             *self.order
@@ -135,14 +148,18 @@ class Names:
     @property
     def words(self) -> dict[str, str]:
         """The words among the names, by their LaTeX."""
-        parts = (part for name in self._taken for part in _split_name(name))
+        parts = (part for name in self._names.values() for part in _split_name(name))
         letters = [part for part in parts if part and not part[0].isdigit()]
         return {_letters_latex(x): x for x in letters if _letters_latex(x).startswith(r"\mathrm")}
+
+    def has(self, latex: str) -> bool:
+        """Return whether a Value or constant has this name in formulas."""
+        return plain_text(latex) in self._taken
 
     def renumber(self, visible: Set[Value]) -> None:
         """Number the Values without a name again, so that the visible ones are v₁, v₂, ..."""
         for value in self.numbered:
-            self._taken.pop(self._names.pop(id(value)), None)
+            self._taken.pop(_shown(self._names.pop(id(value))), None)
         ordered = [x for x in self.order if x in self.numbered]
         for i, value in enumerate(sorted(ordered, key=lambda x: x not in visible)):
             self._give(value, f"v{i + 1}")
@@ -161,12 +178,12 @@ class Names:
         if not name or id(x) in self._names:
             return
         name = display_name(name)
-        unique, count = name, self._taken.get(name, 1)
-        while unique in self._taken:
+        unique, count = name, self._taken.get(_shown(name), 1)
+        while _shown(unique) in self._taken:
             count += 1
             unique = f"{name}_{count}" if name[-1:].isdigit() else f"{name}{count}"
-        self._taken[unique] = 1
-        self._taken[name] = count
+        self._taken[_shown(unique)] = 1
+        self._taken[_shown(name)] = count
         self._names[id(x)] = unique
         self._kept.append(x)
 
@@ -279,7 +296,7 @@ def parameter_name(own: str, x: Value, number: str) -> str:
 
 def display_name(name: str) -> str:
     """Return a name as it is shown: y_hat as ŷ, control characters escaped, cut if long."""
-    shown = LETTERS.get(name, printable(name))
+    shown = LETTERS.get(name, re.sub(" +", " ", printable(name)).strip())
     return shown if len(shown) <= MAX_NAME_LENGTH else f"{shown[:MAX_NAME_LENGTH]}…"
 
 
@@ -315,11 +332,16 @@ def name_latex(name: str) -> str:
     return f"{spelt}_{{{below}}}" if below else spelt
 
 
+def _shown(name: str) -> str:
+    """Return a name as formulas show it."""
+    return plain_text(name_latex(name))
+
+
 def _split_name(name: str) -> tuple[str, str]:
     """Split a name into letters and subscript: w1 and w_1 are w with 1, w_max is w with max."""
     if word := re.fullmatch(r"([^\W\d_])_([^\W\d_]\w*)", name):
         return word[1], word[2]
-    found = re.fullmatch(r"(.*?[^\d_])_?(\d+(?:_\d+)*)", name)
+    found = re.fullmatch(r"(.*?[^0-9_])_?([0-9]+(?:_[0-9]+)*)", name, re.DOTALL)
     if not found:
         return name, ""
     return found[1], found[2].replace("_", ",")
@@ -327,22 +349,43 @@ def _split_name(name: str) -> tuple[str, str]:
 
 def _letters_latex(letters: str) -> str:
     """Return a name without its number as LaTeX."""
-    plain = len(letters) == 1 and letters.isalpha()
-    return LATEX.get(letters, letters if plain else upright_latex(letters))
+    plain = len(letters) == 1 and letters.isascii() and letters.isalpha()
+    if letters == "ŷ":
+        return r"\hat{y}"
+    greek = letters > "Ͱ" and letters in COMMANDS
+    return COMMANDS[letters] if greek else letters if plain else upright_latex(letters)
 
 
 def upright_latex(text: str) -> str:
-    """Return a word as upright LaTeX, with special characters escaped."""
-    special = {
-        "\\": r"\backslash{}",
-        "{": r"\{",
-        "}": r"\}",
-        "^": r"\wedge{}",
-        "~": r"\sim{}",
-        " ": r"\ ",
-    }
-    escaped = "".join(special.get(c, f"\\{c}" if c in "_$%&#" else c) for c in text)
-    return rf"\mathrm{{{escaped}}}"
+    r"""Return a word as upright LaTeX that pdfLaTeX sets with no packages but amsmath.
+
+    Characters that it doesn't know are numbers of Unicode in angle brackets, which no other name
+    has.
+
+    >>> upright_latex("naïve"), upright_latex("a%b"), upright_latex("вес")[8:-1]
+    ('\\mathrm{na\\ddot{\\imath}ve}', '\\mathrm{a\\%b}', '\\langle\\mathtt{432.435.441}\\rangle{}')
+    """
+    spelt = ""
+    for known, run in itertools.groupby(text, lambda c: _character_latex(c) is not None):
+        codes = [*run]
+        if known:
+            spelt += "".join(_character_latex(c) or "" for c in codes)
+        else:
+            spelt += rf"\langle\mathtt{{{'.'.join(f'{ord(c):X}' for c in codes)}}}\rangle{{}}"
+    return rf"\mathrm{{{spelt}}}"
+
+
+def _character_latex(c: str) -> str | None:
+    """Return the LaTeX of a character, or None if plain pdfLaTeX has none."""
+    if c in COMMANDS:
+        return COMMANDS[c] + "{}" * COMMANDS[c][-1].isalpha()
+    if c.isascii():
+        return c
+    letter, *marks = unicodedata.normalize("NFD", c)
+    if len(marks) != 1 or marks[0] not in ACCENTS or not (letter.isascii() and letter.isalpha()):
+        return None
+    base = {"i": r"\imath", "j": r"\jmath"}.get(letter, letter)
+    return rf"\{ACCENTS[marks[0]]}{{{base}}}"
 
 
 def _unnamed(x: Any) -> str:
