@@ -70,6 +70,8 @@ def test_any_two_names_are_told_apart(first, second):
 
 @quick
 @given(texts)
+@example("ØøŁłßÆæŒœ")
+@example("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ")
 def test_the_latex_of_a_name_is_ascii_and_reads_back_as_the_name(name):
     spelt = name_latex(name)
     assert spelt.isascii()

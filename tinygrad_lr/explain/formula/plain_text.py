@@ -48,10 +48,6 @@ WORDS = {
     "AE": "Æ",
     "oe": "œ",
     "OE": "Œ",
-    "o": "ø",
-    "O": "Ø",
-    "l": "ł",
-    "L": "Ł",
     **dict(
         zip(
             ["Delta", "Theta", "Lambda", "Xi", "Pi", "Upsilon", "Psi", "Omega"],
@@ -72,6 +68,8 @@ GREEK = dict(
         strict=True,
     )
 )
+SYMBOLS = {",": " ", "\\": "; ", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł"}
+"""Commands of one character."""
 ACCENTS = {
     "\u0300": "grave",
     "\u0301": "acute",
@@ -145,7 +143,7 @@ def _parse(tokens: Iterator[str], until: str | None) -> str:
             _argument(tokens)
             out += _cases(tokens)
         elif token.startswith("\\") and len(token) == 2:
-            out += {",": " ", "\\": "; "}.get(token[1], token[1])
+            out += SYMBOLS.get(token[1], token[1])
         elif token.startswith("\\"):
             word = token[1:]
             out += WORDS.get(word, GREEK.get(word, word + APPLICATION))
