@@ -151,6 +151,37 @@ NETWORKS = {
 }
 
 
+SQUARE = rng(6).normal(size=(3, 3)) + 3 * np.eye(3)
+POSITIVE = SQUARE @ SQUARE.T
+C = rng(7).normal(size=(3, 3))
+OF_MATRICES = {
+    "inv": lambda A: np.sum(np.linalg.inv(A) * C),
+    "solve": lambda A: np.sum(np.linalg.solve(A, C[:, :2]) ** 2),
+    "det": lambda A: np.linalg.det(A) ** 2,
+    "slogdet": lambda A: np.linalg.slogdet(A)[1] ** 2,
+    "cholesky": lambda A: np.sum(np.linalg.cholesky(A) * C),
+    "eigvalsh": lambda A: np.sum(np.linalg.eigvalsh(A) ** 3),
+    "svdvals": lambda A: np.sum(np.linalg.svd(A[:, :2], compute_uv=False) ** 3),
+    "nuclear norm": lambda A: np.linalg.norm(A, "nuc"),
+    "pinv": lambda A: np.sum(np.linalg.pinv(A[:, :2]) * C[:2]),
+    "lstsq": lambda A: np.sum(np.linalg.lstsq(A[:, :2], C, rcond=None)[0] ** 2),
+    "a power": lambda A: np.sum(np.linalg.matrix_power(A, 3) * C),
+    "einsum": lambda A: np.sum(np.einsum("ij,jk->ik", A, C) ** 2),
+    "a trace": lambda A: np.einsum("ii->", A) ** 2,
+    "a bilinear form": lambda A: np.sum(np.einsum("bi,ij,bj->b", C[:2], A, C[1:]) ** 2),
+    "sums of rows": lambda A: np.sum(np.einsum("ij->i", A) ** 2),
+    "a diagonal": lambda A: np.sum(np.einsum("ii->i", A) ** 3),
+    "reciprocals": lambda A: np.sum((A**2 + 1) ** -1.0),
+}
+
+
+@pytest.mark.parametrize("name", OF_MATRICES)
+def test_the_formulas_of_linear_algebra_give_their_numbers(name):
+    found = tg.derivation(OF_MATRICES[name](Value(POSITIVE, name="A")))
+    assert "by the rule of" not in found.text()
+    check_formulas(found)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_formulas_of_a_network_give_their_numbers(name):
     loss, model = NETWORKS[name]()

@@ -228,8 +228,15 @@ class GraphFormulas:
         x = record.operands[position]
         local = self._local_name(reader, x)
         found = apply_rule(record, position, g, self._symbol(reader), given, local)
-        if any(part == local for part in found.expression.walk()):
+        parts = [*found.expression.walk()]
+        if local in parts:
             self.unreadable |= {reader, x}
+        written = self._symbol(reader).expression
+        unnamed = not isinstance(written, Name) and not record.operation.entrywise
+        if (
+            unnamed and np.size(reader._content) > 1 and parts.count(written) > 1
+        ):  # its own derivative repeats it: it gets a name
+            self.unreadable.add(reader)
         return found
 
     def _local_name(self, reader: Value, x: Value) -> Name:

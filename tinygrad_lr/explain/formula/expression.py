@@ -34,6 +34,7 @@ OPENERS = (
 )
 MAX_ROOT = 1000.0  # of an integer, that is written as a root
 MATRIX_PRODUCT = "<x> <y>"  # a product of matrices: of several no brackets are needed
+INVERSE = re.compile(r"\^\{(?:-1|\+)\} <")  # times a matrix
 LARGE_OPERATORS = (r"\sum", r"\prod")
 INDEX = re.compile(r"_\{[^}<>]*\}$")
 
@@ -398,6 +399,8 @@ def power(x: Expression, exponent: Expression) -> Expression:
     whole = isinstance(exponent, Number) and exponent.value in {1.0, 2.0, 3.0, 4.0}
     if whole:
         return product(*[x] * int(exponent.value))  # type: ignore[attr-defined]
+    if exponent == Number(-1.0):
+        return quotient(ONE, x)
     return call("{<x>}^{<y>}", {"x": x, "y": exponent})
 
 
@@ -475,7 +478,7 @@ def required_binding(template: str, hole: re.Match[str]) -> int:
         return 0
     if relation := RELATION.search(_outside_brackets(template)):
         return CONDITION if "text" in relation[0] else SIGNED
-    if template == MATRIX_PRODUCT:
+    if template == MATRIX_PRODUCT or INVERSE.search(template):
         return PREFIX if before else POWER
     if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):
         return PRODUCT

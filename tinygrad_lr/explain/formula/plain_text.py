@@ -84,7 +84,7 @@ ACCENTS = {
 }
 """The LaTeX of an accent in a formula, by its combining mark."""
 MARKS = {command: mark for mark, command in ACCENTS.items()}
-SUPERSCRIPTS = str.maketrans("0123456789−T()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ⁽⁾")
+SUPERSCRIPTS = str.maketrans("0123456789−T()+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ⁽⁾⁺")
 SUBSCRIPTS = str.maketrans("0123456789,njti", "₀₁₂₃₄₅₆₇₈₉,ₙⱼₜᵢ")
 APPLICATION = (
     "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
@@ -140,8 +140,7 @@ def _parse(tokens: Iterator[str], until: str | None) -> str:
         elif token == r"\mathtt":  # characters by their numbers
             out += "".join(chr(int(code, 16)) for code in _argument(tokens).split("."))
         elif token == r"\begin":
-            _argument(tokens)
-            out += _cases(tokens)
+            out += _matrix(tokens) if _argument(tokens) == "pmatrix" else _cases(tokens)
         elif token.startswith("\\") and len(token) == 2:
             out += SYMBOLS.get(token[1], token[1])
         elif token.startswith("\\"):
@@ -176,6 +175,18 @@ def _root(tokens: Iterator[str]) -> str:
     return "√"
 
 
+def _matrix(tokens: Iterator[str]) -> str:
+    """Return a matrix in brackets: [1, 2; 3, 4]."""
+    inner = ""
+    for token in tokens:
+        if token == r"\end":
+            _argument(tokens)
+            break
+        inner += ", " if token == "&" else "; " if token == r"\\" else token.replace("-", "−")
+    inner = re.sub(r" *([,;]) *", r"\1 ", inner).strip()
+    return f"[{inner}]"
+
+
 def _cases(tokens: Iterator[str]) -> str:
     """Return two cases in brackets: (a if condition, else b)."""
     inner, first = "", True
@@ -184,8 +195,7 @@ def _cases(tokens: Iterator[str]) -> str:
             _argument(tokens)
             break
         if token == r"\begin":
-            _argument(tokens)
-            inner += _cases(tokens)
+            inner += _matrix(tokens) if _argument(tokens) == "pmatrix" else _cases(tokens)
         elif token == "&":
             inner += " if "
         elif token == r"\\":
@@ -216,7 +226,7 @@ def _take_group(token: str, tokens: Iterator[str]) -> Iterator[str]:
 def _superscript(text: str) -> str:
     return (
         text.translate(SUPERSCRIPTS)
-        if re.fullmatch(r"−?\d+|\(\d+\)|T", text.strip())
+        if re.fullmatch(r"−?\d+|\(\d+\)|[T+]", text.strip())
         else f"^{_bracket(text)}"
     )
 

@@ -381,7 +381,8 @@ def _character_latex(c: str) -> str | None:
         return COMMANDS[c] + "{}" * COMMANDS[c][-1].isalpha()
     if c.isascii():
         return c
-    letter, *marks = unicodedata.normalize("NFD", c)
+    parts = unicodedata.normalize("NFD", c)
+    letter, marks = parts[0], parts[1:]
     if len(marks) != 1 or marks[0] not in ACCENTS or not (letter.isascii() and letter.isalpha()):
         return None
     base = {"i": r"\imath", "j": r"\jmath"}.get(letter, letter)
