@@ -26,11 +26,11 @@ i, j = 0, 1  # the weight from entry i of a layer's input to entry j of its outp
 to_y = {"dL/dŷ = 2(ŷ - y)": 2 * (y_hat - y)[0]}
 slope1, slope2 = (1 - h[0] ** 2 for h in (h1, h2))  # tanh' = 1 - tanh²
 chains = {
-    (2, (j, 0)): {**to_y, "dŷ/dw = h2": h2[0, [j]]},
-    (1, (i, j)): {**to_y, "dŷ/dh2 = W3": W3[j], "dh2/dz2 = 1 - h2²": slope2[[j]],
-                  "dz2/dw = h1": h1[0, [i]]},
-    (0, (i, j)): {**to_y, "dŷ/dh2 = W3": W3[:, 0], "dh2/dz2 = 1 - h2²": slope2,
-                  "dz2/dh1 = W2": W2[j], "dh1/dz1 = 1 - h1²": slope1[[j]], "dz1/dw = x": x[0, [i]]},
+    (2, (j, 0)): {**to_y, "∂ŷ/∂w = h2": h2[0, [j]]},
+    (1, (i, j)): {**to_y, "∂ŷ/∂h2 = W3": W3[j], "∂h2/∂z2 = 1 - h2²": slope2[[j]],
+                  "∂z2/∂w = h1": h1[0, [i]]},
+    (0, (i, j)): {**to_y, "∂ŷ/∂h2 = W3": W3[:, 0], "∂h2/∂z2 = 1 - h2²": slope2,
+                  "∂z2/∂h1 = W2": W2[j], "∂h1/∂z1 = 1 - h1²": slope1[[j]], "∂z1/∂w = x": x[0, [i]]},
 }  # fmt: skip
 
 weights = [(f"layers.{2 * place}.weight", entry) for place, entry in chains]

@@ -19,7 +19,7 @@ SAYS = {
     "02_line_by_hand": ["61 of 61 steps agree", "GPA = 0.023866 · SAT + 0.001927"],
     "03_learning_rates": ["2/λmax is 9.18967e-05", "converged: right", "diverged: too large"],
     "04_first_network": ["The best line explains 5.4%", "99."],
-    "05_earlier_weights": ["W3[1, 0]", "W2[0, 1]", "W1[0, 1]", "2 paths", "dz1/dw = x"],
+    "05_earlier_weights": ["W3[1, 0]", "W2[0, 1]", "W1[0, 1]", "2 paths", "∂z1/∂w = x"],
     "06_moons": ["MLP: 337 parameters", "100  0.0000", "100%"],
     "07_digits": ["9,610 trainable", "stopped early after", "are right:", "true \\ predicted"],
     "08_mnist_cnn": ["11,306 trainable", "epoch 4: loss 0.", "images held out: 9"],
@@ -30,7 +30,7 @@ SAYS = {
     "13_graph_pictures": ["4 boxes for 2,044 Values", "24 × tanh(Σ w · x + b)", "▼ −22"],
     "15_per_sample_gradients": ["The 5 longest are those of [13, 57, 101, 128, 170]", "1/"],
     "16_pendulum": ["s, then ", "g / length 14.01, friction 0.350", "at rest after 32.6 s"],
-    "14_traced": ["dL/dw = dL/dv₁ · dv₁/dw", "w ← w − 0.1 · w.grad", "layers.0: Linear"],
+    "14_traced": ["dL/dw = dL/dv₁ · ∂v₁/∂w", "w ← w − 0.1 · w.grad", "layers.0: Linear"],
 }
 EXTRAS = {"12_descent_pictures": "matplotlib"}
 TRAINED = [path for path in EXAMPLES if "tg.fit(" in path.read_text(encoding="utf-8")]

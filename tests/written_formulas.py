@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.special
 
 AXES = {1: "n", 2: "nj", 3: "ntj", 4: "ncij", 5: "nctij"}
@@ -156,6 +157,15 @@ ALONG: dict[str, Callable[..., Any]] = {
     "std": lambda x, axes: np.sqrt(_var(x, axes)),
     "cumsum": lambda x, axes: np.cumsum(x, axis=axes if axes is None else axes[0]),
 }  # fmt: skip
+OF_MATRICES: dict[str, Callable[..., Any]] = {
+    "chol": np.linalg.cholesky, "det": np.linalg.det, "expm": scipy.linalg.expm,
+    "sqrtm": scipy.linalg.sqrtm, "logm": scipy.linalg.logm,
+    "eigh": lambda a: np.concatenate([np.ravel(x) for x in np.linalg.eigh(a)]),
+    "svd": lambda a: np.concatenate(
+        [np.ravel(x) for x in np.linalg.svd(a, full_matrices=False)]
+    ),
+    "slogdet": lambda a: np.array(np.linalg.slogdet(a)),
+}  # fmt: skip
 LARGE: dict[str, Callable[..., Any]] = {
     "sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min,
 }  # fmt: skip
@@ -259,12 +269,58 @@ class Reader:
 
     def large(self) -> Any:
         """Read Σ, Π, max and min, with or without an index; the axes are kept."""
+        start = self.at
+        if self.next() == r"\sum":
+            try:
+                return self.entry("")
+            except UnreadableFormula:
+                self.at = start
         reduce = LARGE[self.take()[1:]]
         letters = self.index()
         x = np.asarray(self.product())
         if not letters:
             return reduce(x)
         return reduce(x, axis=self.axes(letters, x), keepdims=True).view(Kept)
+
+    def entry(self, output: str) -> Any:
+        """Read Σ_j A_ij B_jk, an entry of an array whose axes have the letters of `output`."""
+        if self.next() == r"\sum":
+            self.take()
+            self.index()
+        arrays: list[Any] = []
+        names: list[str] = []
+        sizes: dict[str, int] = dict(zip(output, self.shape, strict=False))
+        while self._begins_atom() or self.next() == r"\delta":
+            delta = self.next() == r"\delta"
+            x = self.take() if delta else np.asarray(self.atom())
+            letters = self.index()
+            if not delta and len(letters) != np.ndim(x):
+                raise UnreadableFormula(f"{np.ndim(x)} axes with the indices {letters!r}")
+            arrays.append(x)
+            names.append(letters)
+            sizes |= {} if delta else dict(zip(letters, np.shape(x), strict=True))
+        if not any(names):
+            raise UnreadableFormula("entries without an index")
+        arrays = [
+            np.eye(sizes[name[0]]) if isinstance(x, str) else x
+            for x, name in zip(arrays, names, strict=True)
+        ]
+        missing = [a for a in output if a not in "".join(names)]
+        arrays += [np.ones(sizes[a]) for a in missing]
+        return np.einsum(f"{','.join([*names, *missing])}->{output}", *arrays)
+
+    def ahead_of_bracket(self) -> str:
+        """Return the letters behind the bracket that opens here, "" if there are none."""
+        depth, at = 0, self.at
+        while at < len(self.tokens):
+            depth += {"[": 1, "]": -1}.get(self.tokens[at][1], 0)
+            at += 1
+            if depth == 0:
+                break
+        rest = [text for _, text in self.tokens[at:]]
+        if rest[:2] != ["_", "{"] or rest[2] == "[":
+            return ""
+        return "".join(rest[2 : rest.index("}")])
 
     def index(self) -> str:
         if self.next() != "_":
@@ -316,7 +372,7 @@ class Reader:
 
     def _begins_atom(self) -> bool:
         token = self.next()
-        if token in {"name", "(", "{", "|", "[", r"\lVert"}:
+        if token in {"name", "(", "{", "|", "[", r"\lVert"} or re.match(r"\d", token):
             return token != "|" or not self.inside_bars
         return token in {r"\sum", r"\frac", r"\sqrt", r"\operatorname", r"\ln", "e"} or (
             token.startswith("\\") and token[1:] in {*ENTRYWISE, "max", "min", "begin", "sigma"}
@@ -342,11 +398,16 @@ class Reader:
                     self.take(mark)
                 found = self.transposed(found)
                 continue
+            if self.next() == "{" and self.tokens[self.at + 1][1] == "+":
+                self.at += 3
+                found = np.linalg.pinv(found)
+                continue
             exponent = self.group()
             if isinstance(found, Transposed):
                 found = found.x
             if np.ndim(found) == 2 and np.ndim(exponent) == 0 and exponent == -1:
-                raise UnreadableFormula("an inverse or a reciprocal")
+                found = np.linalg.inv(found)
+                continue
             x, y = fit(found, exponent)
             found = np.asarray(x, float) ** y
         return found, number
@@ -415,6 +476,12 @@ class Reader:
         if token == "e":
             self.take()
             return np.e
+        if token == "[" and (letters := self.ahead_of_bracket()):
+            self.take()
+            found = self.entry(letters)
+            self.take("]")
+            self.index()
+            return found
         if token == "[":
             self.take()
             found = self.condition()
@@ -444,6 +511,8 @@ class Reader:
         if token == r"\sqrt":
             self.take()
             return np.sqrt(self.group())
+        if token == r"\begin" and self.tokens[self.at + 2][1] == "p":
+            return self.matrix()
         if token == r"\begin":
             return self.cases()
         if token == r"\infty":
@@ -469,6 +538,15 @@ class Reader:
             self.take("}")
         if name == "reshape":
             return np.reshape(*self.with_shape())
+        if name in OF_MATRICES:
+            return OF_MATRICES[name](self.argument())
+        if name == "heads":
+            count = int(self.index())
+            (x,) = self.bracketed()
+            return np.stack(np.split(np.asarray(x), count, axis=-1), axis=-3)
+        if name == "concat":
+            (x,) = self.bracketed()
+            return np.concatenate(np.moveaxis(x, -3, 0), axis=-1)
         if name == "stack":
             return np.stack(self.bracketed())
         if name == "concatenate":
@@ -540,6 +618,20 @@ class Reader:
             shape.append(int(self.number()))
         self.take(")")
         return x, shape
+
+    def matrix(self) -> Any:
+        """Read an array that is written out; one of a single row is a list."""
+        while self.take() != "}":
+            pass
+        rows: list[list[float]] = [[]]
+        while self.next() != r"\end":
+            if self.next() in {"&", r"\\"}:
+                rows += [[]] if self.take() != "&" else []
+            else:
+                rows[-1].append(self.sum())
+        while self.take() != "}":
+            pass
+        return np.squeeze(rows, 0) if len(rows) == 1 else np.array(rows)
 
     def cases(self) -> Any:
         self.take(r"\begin")

@@ -20,6 +20,8 @@ from tinygrad_lr.support.text_format import number_text
 LESSON = """\
 How L depends on w and b
    N = 4.
+   Notation: ∂z/∂x is the derivative of the formula of z alone, all else in it
+   held fixed; dL/dx counts all paths from L to x.
 
 Forward, from the data to L
    w              = 0.5
@@ -36,19 +38,19 @@ Back, from L to w and b, by the chain rule
          = [−0.5, −1, −0.5, −2]   (4)
    L changes 2u/N times as fast as that entry of u.
 
-   du/dŷ = 1
-   dL/dŷ = dL/du · du/dŷ = 2u/N
+   ∂u/∂ŷ = 1
+   dL/dŷ = dL/du · ∂u/∂ŷ = 2u/N
          = [−0.5, −1, −0.5, −2]   (4)
    u rises one for one with ŷ.
 
-   dŷ/dw = x
-   dL/dw = dL/dŷ · dŷ/dw = Σ dL/dŷ · x
+   ∂ŷ/∂w = x
+   dL/dw = dL/dŷ · ∂ŷ/∂w = Σ dL/dŷ · x
          = −8
    Each entry of ŷ changes x times as fast as w. The same w enters 4 entries of
    ŷ, so its effects add up.
 
-   dŷ/db = 1
-   dL/db = dL/dŷ · dŷ/db = Σ dL/dŷ
+   ∂ŷ/∂b = 1
+   dL/db = dL/dŷ · ∂ŷ/∂b = Σ dL/dŷ
          = −4
    ŷ rises one for one with b. The same b enters 4 entries of ŷ, so its effects
    add up.
@@ -278,11 +280,11 @@ def test_the_formulas_of_a_network_are_those_of_the_textbook():
     for formula in (
         "z₁ = x W₁ + b₁",
         "h₁ = tanh(z₁)",
-        "dL/dh₂ = dL/dŷ · dŷ/dh₂ = dL/dŷ W₃ᵀ",
-        "dh₂/dz₂ = 1 − h₂²",
-        "dL/dz₂ = dL/dh₂ ⊙ dh₂/dz₂ = dL/dh₂ ⊙ (1 − h₂²)",
-        "dL/dW₁ = dL/dz₁ · dz₁/dW₁ = xᵀ dL/dz₁",
-        "dL/db₂ = dL/dz₂ · dz₂/db₂ = Σₙ dL/dz₂",
+        "dL/dh₂ = dL/dŷ · ∂ŷ/∂h₂ = dL/dŷ W₃ᵀ",
+        "∂h₂/∂z₂ = 1 − h₂²",
+        "dL/dz₂ = dL/dh₂ ⊙ ∂h₂/∂z₂ = dL/dh₂ ⊙ (1 − h₂²)",
+        "dL/dW₁ = dL/dz₁ · ∂z₁/∂W₁ = xᵀ dL/dz₁",
+        "dL/db₂ = dL/dz₂ · ∂z₂/∂b₂ = Σₙ dL/dz₂",
     ):
         assert formula in text
 

@@ -192,7 +192,7 @@ def test_what_has_no_formula_is_a_step_and_its_rule_is_named():
         text = tg.derivation((twice(x) * 3.0).sum(), x).text()
     finally:
         del PRIMITIVES["twice"]
-    assert "v₁ = twice(x) = [2, 4]" in text and "dL/dx = dL/dv₁ · dv₁/dx\n" in text
+    assert "v₁ = twice(x) = [2, 4]" in text and "dL/dx = dL/dv₁ · ∂v₁/∂x\n" in text
     assert "by the rule of twice" in text
 
 

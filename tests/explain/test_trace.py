@@ -183,7 +183,7 @@ def test_the_chain_rule_is_said_as_the_lesson_says_it():
         "v₁ = 0.5z = 0.5 · 6 = 3",
         "backward from v₁: dv₁/dv₁ = 1",
         "  dv₁/dz = 0.5  (v₁ = 0.5z. v₁ changes 0.5 times as fast as z.)",
-        "  dv₁/dw = dv₁/dz · dz/dw = 0.5 · 3 = 1.5  (z = w · x. z changes x times as fast as w.)",
+        "  dv₁/dw = dv₁/dz · ∂z/∂w = 0.5 · 3 = 1.5  (z = w · x. z changes x times as fast as w.)",
     ]
 
 
@@ -205,7 +205,7 @@ def test_the_formulas_of_a_network_are_those_of_its_derivation():
     assert t.lines.count("N is 4") == 1
     assert told(t, "dL/dW₁")[0] == ["xᵀ dL/dv₁"] and told(t, "dL/dv₂")[0] == ["dL/dŷ W₂ᵀ"]
     assert told(t, "dL/db₂")[0] == ["Σ dL/dŷ"]
-    assert told(t, "dL/dv₁")[0] == ["dL/dv₂ · dv₂/dv₁", "dL/dv₂ · (1 − v₂²)"]
+    assert told(t, "dL/dv₁")[0] == ["dL/dv₂ · ∂v₂/∂v₁", "dL/dv₂ · (1 − v₂²)"]
     derived = tg.derivation(L, model, model=model).text(width=400)
     for name in ("dL/dŷ", "dL/dW₁", "dL/db₁", "dL/dW₂", "dL/db₂"):
         assert told(t, name)[1].partition(". ")[2] in derived
@@ -325,7 +325,7 @@ def test_what_broadcasting_spread_is_said_to_add_up():
     with traced() as t:
         s = (b + np.arange(3.0)).sum()
         s.backward()
-    assert "ds/db = Σ ds/dv₁ · dv₁/db = Σ ds/dv₁ = 3" in t.lines[-1]
+    assert "ds/db = Σ ds/dv₁ · ∂v₁/∂b = Σ ds/dv₁ = 3" in t.lines[-1]
     assert t.lines[-1].endswith("The same b enters 3 entries of v₁, so its effects add up.)")
 
 
@@ -475,7 +475,7 @@ def test_the_checks_of_the_framework_are_not_seen():
 def test_forward_mode_is_seen():
     with traced() as t:
         tg.jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 2.0))
-    assert t.lines[-1] == ("  dv₁ = dv₁/dx · dx + dv₁/dy · dy = 4 · 1 + 3 · 2 = 10  (v₁ = x · y)")
+    assert t.lines[-1] == ("  dv₁ = ∂v₁/∂x · dx + ∂v₁/∂y · dy = 4 · 1 + 3 · 2 = 10  (v₁ = x · y)")
 
 
 def test_forward_mode_tells_two_uses_of_one_value_apart():

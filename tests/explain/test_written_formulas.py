@@ -132,6 +132,10 @@ NETWORKS = {
     "one head": lambda: attention(1),
     "two heads": lambda: attention(2),
     "causal": lambda: attention(2, causal=True),
+    "attention with a mask": lambda: attention(1, mask=rng(5).random((2, 1, 5, 5)) > 0.3),
+    "attention with an added mask": lambda: attention(1, mask=rng(5).normal(size=(5, 5))),
+    "attention to others": lambda: attention(2, key=rng(5).normal(size=(2, 3, 4))),
+    "attention without a batch": lambda: alone(layer(nn.MultiHeadAttention, 4, 1), SEQUENCES[0]),
     "RNN": lambda: recurrent(nn.RNN),
     "GRU": lambda: recurrent(nn.GRU),
     "LSTM": lambda: recurrent(nn.LSTM),
@@ -147,10 +151,84 @@ NETWORKS = {
 }
 
 
+SQUARE = rng(6).normal(size=(3, 3)) + 3 * np.eye(3)
+POSITIVE = SQUARE @ SQUARE.T
+C = rng(7).normal(size=(3, 3))
+OF_MATRICES = {
+    "inv": lambda A: np.sum(np.linalg.inv(A) * C),
+    "solve": lambda A: np.sum(np.linalg.solve(A, C[:, :2]) ** 2),
+    "det": lambda A: np.linalg.det(A) ** 2,
+    "slogdet": lambda A: np.linalg.slogdet(A)[1] ** 2,
+    "cholesky": lambda A: np.sum(np.linalg.cholesky(A) * C),
+    "eigvalsh": lambda A: np.sum(np.linalg.eigvalsh(A) ** 3),
+    "svdvals": lambda A: np.sum(np.linalg.svd(A[:, :2], compute_uv=False) ** 3),
+    "nuclear norm": lambda A: np.linalg.norm(A, "nuc"),
+    "pinv": lambda A: np.sum(np.linalg.pinv(A[:, :2]) * C[:2]),
+    "lstsq": lambda A: np.sum(np.linalg.lstsq(A[:, :2], C, rcond=None)[0] ** 2),
+    "a power": lambda A: np.sum(np.linalg.matrix_power(A, 3) * C),
+    "einsum": lambda A: np.sum(np.einsum("ij,jk->ik", A, C) ** 2),
+    "a trace": lambda A: np.einsum("ii->", A) ** 2,
+    "a bilinear form": lambda A: np.sum(np.einsum("bi,ij,bj->b", C[:2], A, C[1:]) ** 2),
+    "sums of rows": lambda A: np.sum(np.einsum("ij->i", A) ** 2),
+    "a diagonal": lambda A: np.sum(np.einsum("ii->i", A) ** 3),
+    "reciprocals": lambda A: np.sum((A**2 + 1) ** -1.0),
+}
+
+
+@pytest.mark.parametrize("name", OF_MATRICES)
+def test_the_formulas_of_linear_algebra_give_their_numbers(name):
+    found = tg.derivation(OF_MATRICES[name](Value(POSITIVE, name="A")))
+    assert "by the rule of" not in found.text()
+    check_formulas(found)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_formulas_of_a_network_give_their_numbers(name):
     loss, model = NETWORKS[name]()
     check_formulas(tg.derivation(loss, model))
+
+
+@pytest.mark.parametrize(
+    ("heads", "lines"),
+    [
+        (
+            1,
+            """Q = X W_query + b_query
+               K = X W_key + b_key
+               V = X W_value + b_value
+               S = (Q Kᵀ)/2
+               A = softmax(S)
+               h₁ = A V
+               dL/dA = dL/dh₁ Vᵀ
+               dL/dV = Aᵀ dL/dh₁
+               dL/dS = A ⊙ (dL/dA − (Σⱼ dL/dA ⊙ A))
+               dL/dQ = (dL/dS K)/2
+               dL/dK = ((dL/dS)ᵀ Q)/2
+               dL/dW_query = Σₙ Xᵀ dL/dQ""",
+        ),
+        (
+            2,
+            """Q = heads₂(X W_query + b_query)
+               K = heads₂(X W_key + b_key)
+               V = heads₂(X W_value + b_value)
+               S = (Q Kᵀ)/√2
+               A = softmax(S)
+               h₁ = concat(A V)
+               dL/dA = heads₂(dL/dh₁) Vᵀ
+               dL/dV = Aᵀ heads₂(dL/dh₁)
+               dL/dS = A ⊙ (dL/dA − (Σⱼ dL/dA ⊙ A))
+               dL/dQ = (dL/dS K)/√2
+               dL/dK = ((dL/dS)ᵀ Q)/√2
+               dL/dW_query = Σₙ Xᵀ concat(dL/dQ)""",
+        ),
+    ],
+)
+def test_attention_reads_as_in_its_paper(heads, lines):
+    model, X = layer(nn.MultiHeadAttention, 4, heads), SEQUENCES
+    found = tg.derivation(np.mean(model(X) ** 2), model)
+    shown = [f"{x.name.text} = {x.formula.text}" for x in found.forward if x.formula is not None]
+    shown += [f"{step.derivative.text} = {step.closed.text}" for step in found.steps]
+    assert [line.strip() for line in lines.splitlines() if line.strip() not in shown] == []
 
 
 def test_the_formulas_of_one_weight_show_what_they_use():
@@ -158,6 +236,43 @@ def test_the_formulas_of_one_weight_show_what_they_use():
         loss, model = NETWORKS[name]()
         for weight in model.parameters():
             check_formulas(tg.derivation(loss, weight, model=model))
+
+
+def test_a_value_called_n_is_not_taken_for_a_count():
+    N = Value(np.array([1.0, 2.0, 4.0]), name="N")
+    found = tg.derivation(np.mean((N * 2.0 - 1.0) ** 2))
+    assert found.forward[-1].formula.text == "(1/3) Σ u²"
+    check_formulas(found)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_d_stands_for_all_paths_and_the_other_sign_for_one_formula(name):
+    loss, model = NETWORKS[name]()
+    found = tg.derivation(loss, model)
+    assert found.notation[0].startswith("∂z/∂x is the derivative of the formula of z alone")
+    for step in found.steps:
+        assert step.derivative.text.startswith("dL/d")
+        for share in step.shares:
+            assert share.local_name.text.startswith("∂")
+
+
+def test_a_local_derivative_holds_fixed_what_else_its_formula_has():
+    a, b = Value(2.0, name="a"), Value(-3.0, name="b")
+    c = a * b
+    d = c * c + a
+    found = tg.derivation(np.tanh(d / 64) * c + d * a - c)
+    lines = {line.name.latex: line for line in found.forward}
+    shown = {name: float(line.data) for name, line in lines.items()}
+    for step in found.steps[1:]:
+        for share in step.shares:
+            reader, x = found.step(share.reader).name.latex, step.name.latex
+            assert share.local_name.latex == rf"\frac{{\partial{{{reader}}}}}{{\partial{{{x}}}}}"
+            above, below = (
+                read_formula(lines[reader].formula.latex, {**shown, x: shown[x] + h}, ())
+                for h in (1e-6, -1e-6)
+            )
+            assert share.pull.local_number == pytest.approx((above - below) / 2e-6, rel=1e-6)
+    assert float(found.step(a).gradient) != found.step(a).shares[0].pull.number  # of several paths
 
 
 # ---- random graphs

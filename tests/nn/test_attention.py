@@ -168,10 +168,11 @@ def into_torch(torch, ours, theirs):
 
 @pytest.mark.slow
 @pytest.mark.torch
-def test_the_layer_gives_pytorchs_values_weights_and_gradients():
+@pytest.mark.parametrize("heads", [1, 3])
+def test_the_layer_gives_pytorchs_values_weights_and_gradients(heads):
     torch = pytest.importorskip("torch")
-    ours = MultiHeadAttention(6, 3, **WIDE)
-    theirs = torch.nn.MultiheadAttention(6, 3, batch_first=True, dtype=torch.float64)
+    ours = MultiHeadAttention(6, heads, **WIDE)
+    theirs = torch.nn.MultiheadAttention(6, heads, batch_first=True, dtype=torch.float64)
     into_torch(torch, ours, theirs)
     arrays, mask, keys = [numbers(2, n, 6, seed=n) for n in (4, 5, 5)], some(4, 5), some(2, 5)
     mine, other = map(tg.Value, arrays), [torch.tensor(x, requires_grad=True) for x in arrays]
@@ -201,8 +202,9 @@ def test_the_layer_is_the_function_for_each_head():
     np.testing.assert_allclose(layer(x).data, expected.data, rtol=1e-12, atol=1e-14)
 
 
-def test_keys_and_values_may_have_other_features_and_no_batch():
-    layer = MultiHeadAttention(6, 2, key_dim=3, value_dim=5, bias=False, **WIDE)
+@pytest.mark.parametrize("heads", [1, 2])
+def test_keys_and_values_may_have_other_features_and_no_batch(heads):
+    layer = MultiHeadAttention(6, heads, key_dim=3, value_dim=5, bias=False, **WIDE)
     query, key, value = numbers(4, 6), numbers(7, 3), numbers(7, 5)
     alone = layer(query, key, value, causal=True, key_mask=some(7))
     together = layer(query[None], key[None], value[None], causal=True, key_mask=some(7)[None])
@@ -211,8 +213,9 @@ def test_keys_and_values_may_have_other_features_and_no_batch():
 
 
 @pytest.mark.parametrize("mask", [some(4, 4), some(2, 4, 4), some(2, 1, 4, 4), added(4, 4)])
-def test_both_masks_hold_together(mask):
-    layer, x, keys = MultiHeadAttention(4, 2, **WIDE), numbers(2, 4, 4), some(2, 4, seed=3)
+@pytest.mark.parametrize("heads", [1, 2])
+def test_both_masks_hold_together(mask, heads):
+    layer, x, keys = MultiHeadAttention(4, heads, **WIDE), numbers(2, 4, 4), some(2, 4, seed=3)
     _, weights = layer(x, mask=mask, key_mask=keys, need_weights=True)
     allowed = mask if mask.dtype == bool else mask > -np.inf
     allowed = np.broadcast_to(allowed[:, None] if allowed.ndim == 3 else allowed, weights.shape)
@@ -234,11 +237,18 @@ def test_a_short_input_equals_a_padded_and_masked_one():
     np.testing.assert_allclose(layer(x[:, :3]).data, padded.data[:, :3], rtol=1e-12)
 
 
-def test_derivatives_of_the_layer_agree_with_central_differences():
-    layer = MultiHeadAttention(4, 2, **WIDE)
+@pytest.mark.parametrize("heads", [1, 2])
+def test_derivatives_of_the_layer_agree_with_central_differences(heads):
+    layer = MultiHeadAttention(4, heads, **WIDE)
     for p in layer.parameters():
         p.requires_grad = False
     tg.check_gradients(lambda q, k: layer(q, k), numbers(1, 2, 4), numbers(1, 3, 4), order=1)
+
+
+def test_a_mask_for_more_heads_than_one_is_refused_by_one_head():
+    mask = np.ones((2, 3, 4, 4), bool)
+    with pytest.raises(ShapeError, match=r"broadcasts to \(2, 1, 4, 4\), got \(2, 3, 4, 4\)"):
+        MultiHeadAttention(4, 1, **WIDE)(numbers(2, 4, 4), mask=mask)
 
 
 def test_dropout_is_for_training_only_and_follows_the_seed():

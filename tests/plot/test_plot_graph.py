@@ -356,7 +356,7 @@ def test_attention_and_convolutions_have_pictures_too():
     x = np.random.default_rng(0).normal(size=(2, 5, 8)).astype(np.float32)
     model = tg.nn.MultiHeadAttention(8, 2, generator=0)
     picture = computation_graph(np.mean(model(x) ** 2), model=model, open="all")
-    assert {"softmax", "reshape"} <= {box.formula.split("(")[0] for box in picture.boxes}
+    assert {"softmax", "heads₂", "concat"} <= {box.formula.split("(")[0] for box in picture.boxes}
     image = np.ones((1, 1, 6, 6), np.float32)
     layer = tg.nn.Conv2d(1, 2, 3, generator=0)
     assert " ⋆ " in computation_graph(np.mean(layer(image)), model=layer).svg()

@@ -12,6 +12,7 @@ from ..core.node import unwrap
 from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops.activation import softmax
+from ..ops.shape import join_heads, split_heads
 from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.random_state import Seed, as_generator
 from ..support.validation import (
@@ -113,9 +114,11 @@ def attention_weights(
             f"(..., keys, features), got {query.shape} and {key.shape}"
         )
     causal = check_flag(where, "causal", causal)
-    default = 1 / math.sqrt(max(query.shape[-1], 1))
-    factor = default if scale is None else check_finite(where, "scale", scale)
-    scores = np.matmul(query * factor, np.swapaxes(key, -1, -2))
+    if scale is None:
+        query = query / math.sqrt(max(query.shape[-1], 1))
+    else:
+        query = query * check_finite(where, "scale", scale)
+    scores = name_result("S", np.matmul(query, np.swapaxes(key, -1, -2)))
     allowed, added = read_mask(where, mask, scores.shape)
     if causal:
         past = np.tri(*scores.shape[-2:], dtype=np.bool_)
@@ -123,13 +126,13 @@ def attention_weights(
     if added is not None:
         scores = scores + added
     if allowed is None:
-        return name_result("A", softmax(name_result("S", scores)))
+        return name_result("A", softmax(scores))
     # far below every score, and finite: e^-inf of a whole row would be 0/0
     forbidden = np.array(np.finfo(scores.dtype).min / 2, scores.dtype)
     weights = softmax(np.where(allowed, scores, forbidden))
-    if not isinstance(allowed, AbstractArray) and allowed.any(axis=-1).all():
-        return weights
-    return np.where(allowed, weights, np.array(0, scores.dtype))
+    if isinstance(allowed, AbstractArray) or not allowed.any(axis=-1).all():
+        weights = np.where(allowed, weights, np.array(0, scores.dtype))
+    return name_result("A", weights)
 
 
 def name_result(name: str, x: Any) -> Any:
@@ -149,14 +152,7 @@ def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
             f"{where}: mask must be boolean (True where a query may attend) or floats to add to "
             f"the scores, got dtype {mask.dtype}; pass mask.astype(bool)"
         )
-    try:
-        fits = np.broadcast_shapes(mask.shape, shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ShapeError(
-            f"{where}: mask must have a shape that broadcasts to {shape}, got {mask.shape}"
-        )
+    require_fit(where, mask, shape)
     if mask.dtype.kind == "b":
         return mask, None
     check_numbers(unwrap(mask), lambda now: require_below_infinity(where, now))
@@ -165,6 +161,18 @@ def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
     if isinstance(mask, Value):
         return allowed, mask
     return allowed, np.where(allowed, mask, 0).astype(mask.dtype)
+
+
+def require_fit(where: str, mask: Any, shape: tuple[int, ...]) -> None:
+    """Raise `ShapeError` for a mask that doesn't broadcast to a shape."""
+    try:
+        fits = np.broadcast_shapes(mask.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"{where}: mask must have a shape that broadcasts to {shape}, got {mask.shape}"
+        )
 
 
 def require_below_infinity(where: str, mask: Any) -> None:
@@ -277,20 +285,22 @@ class MultiHeadAttention(Module):
         need_weights = check_flag(where, "need_weights", need_weights)
         self._check_shapes(where, *inputs)
         layers = (self.query, self.key, self.value)
+        several = self.num_heads > 1
         q, k, v = (
-            name_result(name, self._split_heads(layer(x)))
+            name_result(name, split_heads(layer(x), count=self.num_heads) if several else layer(x))
             for name, layer, x in zip("QKV", layers, inputs, strict=True)
         )
-        shape = (*q.shape[:-1], k.shape[-2])  # (batch, heads, queries, keys)
+        *batch, queries, _ = inputs[0].shape
+        shape = (*batch, self.num_heads, queries, k.shape[-2])
         merged = self._merge_masks(where, mask, key_mask, shape)
+        if merged is not None and not several:
+            require_fit(where, merged, shape)
+            merged = merged[..., 0, :, :] if merged.ndim > 2 else merged
         weights = attention_weights(where, q, k, merged, causal, None)
-        found = np.swapaxes(np.matmul(self.dropout(weights), v), -2, -3)
-        out = self.out(found.reshape((*inputs[0].shape[:-1], self.out.in_features)))
+        found = np.matmul(self.dropout(weights), v)
+        out = self.out(join_heads(found) if several else found)
+        weights = weights if several else np.expand_dims(weights, -3)
         return (out, weights) if need_weights else out
-
-    def _split_heads(self, x: Any) -> Any:
-        """Reshape (..., rows, embed_dim) to (..., heads, rows, features of a head)."""
-        return np.swapaxes(x.reshape((*x.shape[:-1], self.num_heads, -1)), -2, -3)
 
     def _merge_masks(self, where: str, mask: Any, key_mask: Any, shape: tuple[int, ...]) -> Any:
         """Return both masks as one that broadcasts to (batch, heads, queries, keys)."""

@@ -274,6 +274,15 @@ def _symmetric_eigen_tangent(t, out, a, uplo):
 
 symmetric_eigen.batch(symmetric_eigen)
 symmetric_eigen.vjp(a=_symmetric_eigen_rule)
+
+
+def _textbook_of_eigenvalues(g, out, a, uplo):
+    """The rule for a loss that reads eigenvalues alone."""
+    (_, v), (gw, _) = _split_eigen(out, a), _split_eigen(g, a)
+    return np.einsum("ik,k,jk->ij", v, gw, v)
+
+
+symmetric_eigen.textbook(a=_textbook_of_eigenvalues)
 symmetric_eigen.jvp(a=_symmetric_eigen_tangent)
 
 
@@ -485,6 +494,15 @@ def _singular_tangent(t, out, a):
 
 singular_factors.batch(singular_factors)
 singular_factors.vjp(a=_singular_rule)
+
+
+def _textbook_of_singular_values(g, out, a):
+    """The rule for a loss that reads singular values alone."""
+    (u, _, v), (_, gs, _) = _split_factors(out, a), _split_factors(g, a)
+    return np.einsum("ik,k,kj->ij", u, gs, v)
+
+
+singular_factors.textbook(a=_textbook_of_singular_values)
 singular_factors.jvp(a=_singular_tangent)
 
 
@@ -714,6 +732,17 @@ least_squares.vjp(
     a=_least_squares_rule,
     b=lambda g, out, a, b, rcond: matmul(np.swapaxes(pseudo_inverse(a, rcond=rcond), -1, -2), g),
 )
+
+
+def _textbook_least_squares(g, out, a, b, rcond):
+    """The rule for independent columns."""
+    inverse = pseudo_inverse(a, rcond=rcond)
+    back = matmul(adjoint(inverse), g)
+    rest = b - matmul(a, out)
+    return matmul(rest, adjoint(matmul(inverse, back))) - matmul(back, adjoint(out))
+
+
+least_squares.textbook(a=_textbook_least_squares)
 least_squares.jvp(
     a=lambda t, out, a, b, rcond: matmul(
         _pseudo_inverse_tangent(t, pseudo_inverse(a, rcond=rcond), a, rcond), b

@@ -173,6 +173,46 @@ def matrix_transpose(x):
     return swapaxes(x, -1, -2)
 
 
+@primitive(
+    latex=r"\operatorname{heads}_{<count>}\left(<x>\right)",
+    kind="linear",
+    examples=[((3, 4), {"count": 2}), ((2, 3, 4), {"count": 4})],
+    sentence="{v} is {x} with its columns in groups, and so is its gradient.",
+    takes_complex=True,
+)
+def split_heads(x, count=1):
+    """The columns (..., rows, count·size) in groups, one for each head: (..., count, rows, size).
+
+    >>> split_heads(np.array([[1.0, 2.0, 3.0, 4.0]]), count=2).tolist()
+    [[[1.0, 2.0]], [[3.0, 4.0]]]
+    """
+    return np.swapaxes(np.reshape(x, (*np.shape(x)[:-1], count, -1)), -2, -3)
+
+
+@primitive(
+    latex=r"\operatorname{concat}\left(<x>\right)",
+    kind="linear",
+    examples=[((2, 3, 2),), ((2, 4, 3, 1),)],
+    sentence="{v} has the columns of all heads of {x} side by side, and so has its gradient.",
+    takes_complex=True,
+)
+def join_heads(x):
+    """The columns of all heads side by side: (..., rows, count·size), the inverse of `split_heads`.
+
+    >>> join_heads(np.array([[[1.0, 2.0]], [[3.0, 4.0]]])).tolist()
+    [[1.0, 2.0, 3.0, 4.0]]
+    """
+    turned = np.swapaxes(x, -2, -3)
+    return np.reshape(turned, (*np.shape(turned)[:-2], -1))
+
+
+split_heads.vjp(x=lambda g, out, x, count: join_heads(g))
+join_heads.vjp(x=lambda g, out, x: split_heads(g, count=np.shape(x)[-3]))
+for _operation in (split_heads, join_heads):
+    _operation.view, _operation.reads_shapes, _operation.moves = "by layout", True, True
+    _operation.batch(_operation)
+
+
 def order_of_axes(ndim, move):
     """The order that `move` gives to axes: NumPy moves an empty array whose lengths are numbers."""
     return move(np.empty(tuple(range(ndim)))).shape

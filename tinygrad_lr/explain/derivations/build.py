@@ -17,7 +17,7 @@ from ...nn import Module
 from ...support.files import quote
 from ...support.validation import check_integer, check_number, short_repr
 from ..formula.expression import Expression
-from ..formula.notation import explain_notation
+from ..formula.notation import explain_derivatives, explain_notation
 from ..graphs.call_stack import visible_variables
 from ..graphs.layers import require_real_graph
 from ..graphs.naming import Names
@@ -52,7 +52,11 @@ class Derivation(DerivationData):
         return derivation_text(self, check_integer("text", "width", width, low=1))
 
     def latex(self) -> str:
-        """Return the formulas with their numbers, as an `aligned` environment of LaTeX."""
+        """Return the formulas with their numbers, as an `aligned` environment of LaTeX.
+
+        pdfLaTeX sets it with amsmath alone. Letters of names that it lacks are written by their
+        numbers in Unicode: вес is ⟨432.435.441⟩.
+        """
         return derivation_latex(self)
 
     def html(self) -> str:
@@ -115,6 +119,8 @@ def derivation(
     >>> print(tg.derivation(np.mean(u**2), wrt=w, learning_rate=0.1))
     How L depends on w
        N = 2.
+       Notation: ∂z/∂x is the derivative of the formula of z alone, all else in it
+       held fixed; dL/dx counts all paths from L to x.
     <BLANKLINE>
     Forward, from the data to L
        w              = 0.5
@@ -131,13 +137,13 @@ def derivation(
              = [−1.5, −3]   (2)
        L changes 2u/N times as fast as that entry of u.
     <BLANKLINE>
-       du/dŷ = 1
-       dL/dŷ = dL/du · du/dŷ = 2u/N
+       ∂u/∂ŷ = 1
+       dL/dŷ = dL/du · ∂u/∂ŷ = 2u/N
              = [−1.5, −3]   (2)
        u rises one for one with ŷ.
     <BLANKLINE>
-       dŷ/dw = x
-       dL/dw = dL/dŷ · dŷ/dw = Σ dL/dŷ · x
+       ∂ŷ/∂w = x
+       dL/dw = dL/dŷ · ∂ŷ/∂w = Σ dL/dŷ · x
              = −7.5
        Each entry of ŷ changes x times as fast as w. The same w enters 2 entries of
        ŷ, so its effects add up.
@@ -195,7 +201,10 @@ def derivation(
         gradients=tuple(copy_array(cotangents[target]) for target in targets),
         names=names,
         forward=forward,
-        notation=tuple(explain_notation(_formulas(steps, forward), formulas.shown_options())),
+        notation=(
+            explain_derivatives(names.text(loss), one_path=followed is not None),
+            *explain_notation(_formulas(steps, forward), formulas.shown_options()),
+        ),
         paths=tuple(counts[target] for target in targets),
         path=followed,
         at=entry,

@@ -19,8 +19,8 @@ from ..formula.expression import (
     Expression,
     Name,
     as_number,
-    call,
     derivative,
+    partial,
     product,
     total,
 )
@@ -80,7 +80,8 @@ class GraphFormulas:
         self.names = names
         self.visible = visible
         self.unreadable: set[Value] = set()  # between which a rule has no formula of its own
-        self.count = 0  # the count written as N: the first one in a formula
+        # the count written as N, the first one in a formula; -1 where a Value is called N
+        self.count = -1 if names.has("N") else 0
         self._inner: dict[Value, Symbol] = {}
 
     def forward(self, value: Value) -> Expression:
@@ -131,11 +132,14 @@ class GraphFormulas:
         self.count = self.count or first_count(formula)
         return name_labels(resolve_counts(formula, self.count), self.names.labels)
 
-    def derivative(self, value: Value, of: Value | None = None) -> Name:
-        """Return the name dL/dx, or dz/dx for another numerator."""
-        numerator = self.names.latex(of if of is not None else self.loss)
-        rank = max(rank_of(value._content), 0 if of is None else rank_of(of._content))
-        return derivative(Name(numerator), Name(self.names.latex(value)), rank)
+    def derivative(self, value: Value) -> Name:
+        """Return the name dL/dx."""
+        above, below = (Name(self.names.latex(x)) for x in (self.loss, value))
+        return derivative(above, below, rank_of(value._content))
+
+    def partial(self, value: Value, of: Value) -> Name:
+        """Return the name ∂z/∂x."""
+        return partial(*(self._named(x, x._content).expression for x in (of, value)))
 
     @ignore_float_errors
     def pull(self, value: Value, g: Any) -> dict[Value, Pull]:
@@ -160,11 +164,10 @@ class GraphFormulas:
             spread = np.size(terms) // max(np.size(own), 1)
             if spread > 1:
                 together = Symbol(formula, terms)
-                written = [
-                    np.shape(g),
-                    (locals_[x][0] if local is not None else share).written_shape,
-                ]
-                together.written_shape = max(written, key=len)
+                together.written_shape = share.written_shape
+                if local is not None:
+                    written = np.shape(g), locals_[x][0].written_shape
+                    together.written_shape = max(written, key=len)
                 formula = sum_spread(together, own)
             found[x] = Pull(
                 None if local is None else self._resolve_counts(as_number(local.expression)),
@@ -225,17 +228,20 @@ class GraphFormulas:
         x = record.operands[position]
         local = self._local_name(reader, x)
         found = apply_rule(record, position, g, self._symbol(reader), given, local)
-        if any(part == local for part in found.expression.walk()):
+        parts = [*found.expression.walk()]
+        if local in parts:
             self.unreadable |= {reader, x}
+        written = self._symbol(reader).expression
+        unnamed = not isinstance(written, Name) and not record.operation.entrywise
+        if (
+            unnamed and np.size(reader._content) > 1 and parts.count(written) > 1
+        ):  # its own derivative repeats it: it gets a name
+            self.unreadable.add(reader)
         return found
 
-    def _local_name(self, reader: Value, x: Value) -> Expression:
-        """Return dz/dx; a z or x without a name is written out."""
-        of, by = self._symbol(reader).expression, self._symbol(x).expression
-        if isinstance(of, Name) and isinstance(by, Name):
-            return self.derivative(x, of=reader)
-        template = rf"\frac{{{_differential('of', of)}}}{{{_differential('by', by)}}}"
-        return call(template, {"of": of, "by": by})
+    def _local_name(self, reader: Value, x: Value) -> Name:
+        """Return ∂z/∂x; a z or x without a name is written out."""
+        return partial(self._symbol(reader).expression, self._symbol(x).expression)
 
     def _symbol(self, value: Value) -> Symbol:
         """Return a Value by its name if it is visible, else by its formula."""
@@ -266,11 +272,6 @@ class GraphFormulas:
                 record.operation, self._operands(record), record.options, value._content
             )
         return self._inner[value]
-
-
-def _differential(hole: str, x: Expression) -> str:
-    """Return the template of dx, with brackets if x is not just a name."""
-    return f"d<{hole}>" if isinstance(x, Name) else rf"d\left(<{hole}>\right)"
 
 
 def _combine(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol:

@@ -24,7 +24,7 @@ class Share:
     """The share of a Value's gradient that one reader passes to it; see `Pull`.
 
     - `cotangent`: the reader's own gradient
-    - `local_name`: dz/dx, `chain`: dL/dz · dz/dx
+    - `local_name`: ∂z/∂x, `chain`: dL/dz · ∂z/∂x
     """
 
     reader: Value
@@ -103,7 +103,7 @@ def build_steps(
             continue
         for x, pull in formulas.pull(value, along).items():
             if x in shares and (after is None or after.get(value) is x):
-                local = formulas.derivative(x, of=value)
+                local = formulas.partial(x, of=value)
                 above = step.derivative
                 if pull.local is None or not pull.local.matrix:  # · for numbers, and for any rule
                     above = replace(above, rank=0)

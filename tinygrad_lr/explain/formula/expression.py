@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,9 @@ OPENERS = (
     "&",
     r"\\",
 )
+MAX_ROOT = 1000.0  # of an integer, that is written as a root
 MATRIX_PRODUCT = "<x> <y>"  # a product of matrices: of several no brackets are needed
+INVERSE = re.compile(r"\^\{(?:-1|\+)\} <")  # times a matrix
 LARGE_OPERATORS = (r"\sum", r"\prod")
 INDEX = re.compile(r"_\{[^}<>]*\}$")
 
@@ -127,8 +130,19 @@ class Number(Expression):
 
     @property
     def latex(self) -> str:
-        """The number in few digits."""
-        return number_latex(self.value)
+        """The number in few digits, or √n."""
+        return _latex_of_number(self.value)
+
+
+def _latex_of_number(number: float) -> str:
+    r"""Return a number as LaTeX: exactly where it is the root of an integer.
+
+    >>> _latex_of_number(2**0.5), _latex_of_number(1.5)
+    ('\\sqrt{2}', '1.5')
+    """
+    if 1 < number < MAX_ROOT and number == math.sqrt(round(number * number)):
+        return rf"\sqrt{{{round(number * number)}}}" if number % 1 else number_latex(number)
+    return number_latex(number)
 
 
 ZERO, ONE = Number(0.0), Number(1.0)
@@ -197,7 +211,7 @@ def _factors(coefficient: float, factors: Sequence[Expression]) -> str:
         matrix = matrix or one.matrix
     if coefficient == 1 and powers:
         return joined
-    number = number_latex(coefficient)
+    number = _latex_of_number(coefficient)
     close = bool(powers) and re.match(r"[a-zA-Z]|\\hat", powers[0]) and "cdot" not in number
     return number + ("" if close else r" \cdot " if powers else "") + joined
 
@@ -270,7 +284,7 @@ def _template(x: Expression) -> str:
 
 
 def derivative(of: Expression, by: Expression, rank: int = 1) -> Name:
-    r"""Return the name d(of)/d(by).
+    r"""Return the name d(of)/d(by): the derivative along all paths.
 
     >>> derivative(Name("L"), Name("w")).latex, derivative(Name("a/b"), Name("w")).text
     ('\\frac{dL}{dw}', 'd(a/b)/dw')
@@ -282,6 +296,20 @@ def derivative(of: Expression, by: Expression, rank: int = 1) -> Name:
 def differential(of: Expression) -> Name:
     """Return the name dx."""
     return Name(rf"d\left({of.latex}\right)" if "/" in of.latex else f"d{of.latex}")
+
+
+def partial(of: Expression, by: Expression) -> Name:
+    """Return ∂(of)/∂(by): the derivative of the formula of `of` alone, all else held fixed.
+
+    >>> partial(Name("u"), Name("w")).text, partial(Name("u"), total(Name("v"), Name("w"))).text
+    ('∂u/∂w', '∂u/∂(v + w)')
+    """
+    above, below = (
+        x.latex if isinstance(x, Name) and "/" not in x.latex else rf"\left({x.latex}\right)"
+        for x in (of, by)
+    )
+    spelt = rf"\frac{{\partial{{{above}}}}}{{\partial{{{below}}}}}"
+    return Name(spelt, POWER, rank=max(of.rank, by.rank))
 
 
 def call(template: str, fillings: Mapping[str, Any], count: int = 0) -> Call:
@@ -371,6 +399,8 @@ def power(x: Expression, exponent: Expression) -> Expression:
     whole = isinstance(exponent, Number) and exponent.value in {1.0, 2.0, 3.0, 4.0}
     if whole:
         return product(*[x] * int(exponent.value))  # type: ignore[attr-defined]
+    if exponent == Number(-1.0):
+        return quotient(ONE, x)
     return call("{<x>}^{<y>}", {"x": x, "y": exponent})
 
 
@@ -448,7 +478,7 @@ def required_binding(template: str, hole: re.Match[str]) -> int:
         return 0
     if relation := RELATION.search(_outside_brackets(template)):
         return CONDITION if "text" in relation[0] else SIGNED
-    if template == MATRIX_PRODUCT:
+    if template == MATRIX_PRODUCT or INVERSE.search(template):
         return PREFIX if before else POWER
     if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):
         return PRODUCT

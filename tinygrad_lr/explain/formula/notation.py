@@ -39,6 +39,20 @@ FUNCTIONS = {
     "transpose": "transpose with numbers puts the axes in that order, counted from 0",
     "scatter": "scatter[i](x, shape) has x at the entries [i], else 0",
     "set": "set(x, v) is x with some entries replaced by v",
+    "heads": "heads with a number h puts the columns in h equal groups, one for each head, along "
+    "a new axis before the rows",
+    "concat": "concat(x) has the columns of all heads side by side",
+    "chol": "chol(A) is the lower triangular L with L Lᵀ = A",
+    "eigh": "eigh(A) holds the eigenvalues of A, rising, and then the matrix whose columns are its "
+    "eigenvectors, row by row",
+    "svd": "svd(A) holds U, row by row, the singular values s, falling, and V, row by row, with "
+    "A = U diag(s) V",
+    "qr": "qr(A) holds Q, row by row, and then R, row by row, with A = Q R",
+    "slogdet": "slogdet(A) holds the sign of det A and ln |det A|",
+    "expm": "expm(A) is the exponential of a matrix, I + A + A A/2 + …",
+    "logm": "logm(A) is the matrix with expm(logm(A)) = A",
+    "sqrtm": "sqrtm(A) is the matrix R with R R = A",
+    "triangle": "triangle(A) is the lower or the upper triangle of A, with 0 elsewhere",
     "stack": "stack(a, b, …) has a, b, … along a new first axis",
     "concatenate": "concatenate(a, b, …) has a, b, … one after the other",
     "windowmax": "windowmax(x) holds the largest entry of each window of x",
@@ -53,7 +67,20 @@ WINDOWS = {
     r"\star_": "x ⋆ₙ g adds up the windows of x, each times its entry of g, over all examples",
 }
 OPERATOR = re.compile(r"\\operatorname\{([^}]*)\}|(\\sigma|\\Phi)(?![a-zA-Z])")
+OF_ENTRIES = re.compile(r"[>\w]\}_\{[a-zA-Z]+\}|\\delta_\{|\\right\]_\{[a-zA-Z]")
 INDEX_OF_AXES = re.compile(r"(?:\\sum|\\prod|\\max|\\min|\})_\{([nctij](?:,[nctij])*)\}")
+
+
+def explain_derivatives(loss: str, one_path: bool = False) -> str:
+    """Return what d and ∂ mean in the derivation of a loss, along all paths or the one followed.
+
+    >>> explain_derivatives("L").partition("; ")[2]
+    'dL/dx counts all paths from L to x'
+    """
+    return (
+        "∂z/∂x is the derivative of the formula of z alone, all else in it held fixed; "
+        f"d{loss}/dx counts {'the path' if one_path else 'all paths'} from {loss} to x"
+    )
 
 
 def explain_notation(
@@ -80,11 +107,25 @@ def _sentences(
     if any(isinstance(x, Call) and x.template == MATRIX_PRODUCT for x in parts):
         turned = ", Aᵀ has rows and columns exchanged" if r"\mathsf{T}" in latex else ""
         yield f"A B is a product of matrices{turned}"
+    if "}^{-1}" in latex:
+        yield "A⁻¹ is the inverse matrix"
+    if "}^{+}" in latex:
+        yield "A⁺ is the pseudo-inverse matrix"
     if r"\odot" in latex:
         yield "⊙ multiplies entry by entry"
-    if INDEX_OF_AXES.search(latex):
-        yield _axes({x for found in INDEX_OF_AXES.finditer(latex) for x in found[1].split(",")})
-    if r"\left[" in latex:
+    along = "".join(
+        x.template for x in parts if isinstance(x, Call) and not OF_ENTRIES.search(x.template)
+    )
+    if INDEX_OF_AXES.search(along):
+        yield _axes({x for found in INDEX_OF_AXES.finditer(along) for x in found[1].split(",")})
+    if any(isinstance(x, Call) and OF_ENTRIES.search(x.template) for x in parts):
+        yield (
+            "A_ij is the entry at i, j, and […]_ij the array of these entries; a sum of entries "
+            "runs over its indices"
+        )
+        if r"\delta_{" in latex:
+            yield "δ_ij is 1 where i = j, else 0"
+    if re.search(r"\\left\[(?:(?!\\right\]).)*\\right\](?!_\{\w)", latex):
         yield "[a > b] is 1 where a > b, else 0"
     if re.search(r"_\{\[", latex):
         yield "entries are counted from 0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 WORDS = {
@@ -38,6 +39,22 @@ WORDS = {
     "right": "",
     "mathsf": "",
     "mathrm": "",
+    "langle": "",
+    "rangle": "",
+    "imath": "i",
+    "jmath": "j",
+    "ss": "ß",
+    "ae": "æ",
+    "AE": "Æ",
+    "oe": "œ",
+    "OE": "Œ",
+    **dict(
+        zip(
+            ["Delta", "Theta", "Lambda", "Xi", "Pi", "Upsilon", "Psi", "Omega"],
+            "ΔΘΛΞΠΥΨΩ",
+            strict=True,
+        )
+    ),
     "text": "",
 }
 GREEK = dict(
@@ -45,12 +62,29 @@ GREEK = dict(
         [
             *("alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "nu"),
             *("pi", "rho", "sigma", "tau", "phi", "omega", "psi", "zeta"),
+            *("iota", "kappa", "xi", "upsilon", "chi"),
         ],
-        "αβγδεηθλμνπρστφωψζ",
+        "αβγδεηθλμνπρστφωψζικξυχ",
         strict=True,
     )
 )
-SUPERSCRIPTS = str.maketrans("0123456789−T()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ⁽⁾")
+SYMBOLS = {",": " ", "\\": "; ", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł"}
+"""Commands of one character."""
+ACCENTS = {
+    "\u0300": "grave",
+    "\u0301": "acute",
+    "\u0302": "hat",
+    "\u0303": "tilde",
+    "\u0304": "bar",
+    "\u0306": "breve",
+    "\u0307": "dot",
+    "\u0308": "ddot",
+    "\u030a": "mathring",
+    "\u030c": "check",
+}
+"""The LaTeX of an accent in a formula, by its combining mark."""
+MARKS = {command: mark for mark, command in ACCENTS.items()}
+SUPERSCRIPTS = str.maketrans("0123456789−T()+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ⁽⁾⁺")
 SUBSCRIPTS = str.maketrans("0123456789,njti", "₀₁₂₃₄₅₆₇₈₉,ₙⱼₜᵢ")
 APPLICATION = (
     "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
@@ -101,13 +135,14 @@ def _parse(tokens: Iterator[str], until: str | None) -> str:
             out += _root(tokens)
         elif token == r"\operatorname":
             out += _argument(tokens) + APPLICATION
-        elif token == r"\hat":
-            out += {"y": "ŷ"}.get(letter := _argument(tokens), f"{letter}^")
+        elif token[1:] in MARKS:
+            out += unicodedata.normalize("NFC", _argument(tokens) + MARKS[token[1:]])
+        elif token == r"\mathtt":  # characters by their numbers
+            out += "".join(chr(int(code, 16)) for code in _argument(tokens).split("."))
         elif token == r"\begin":
-            _argument(tokens)
-            out += _cases(tokens)
+            out += _matrix(tokens) if _argument(tokens) == "pmatrix" else _cases(tokens)
         elif token.startswith("\\") and len(token) == 2:
-            out += {",": " ", "\\": "; "}.get(token[1], token[1])
+            out += SYMBOLS.get(token[1], token[1])
         elif token.startswith("\\"):
             word = token[1:]
             out += WORDS.get(word, GREEK.get(word, word + APPLICATION))
@@ -140,6 +175,18 @@ def _root(tokens: Iterator[str]) -> str:
     return "√"
 
 
+def _matrix(tokens: Iterator[str]) -> str:
+    """Return a matrix in brackets: [1, 2; 3, 4]."""
+    inner = ""
+    for token in tokens:
+        if token == r"\end":
+            _argument(tokens)
+            break
+        inner += ", " if token == "&" else "; " if token == r"\\" else token.replace("-", "−")
+    inner = re.sub(r" *([,;]) *", r"\1 ", inner).strip()
+    return f"[{inner}]"
+
+
 def _cases(tokens: Iterator[str]) -> str:
     """Return two cases in brackets: (a if condition, else b)."""
     inner, first = "", True
@@ -148,8 +195,7 @@ def _cases(tokens: Iterator[str]) -> str:
             _argument(tokens)
             break
         if token == r"\begin":
-            _argument(tokens)
-            inner += _cases(tokens)
+            inner += _matrix(tokens) if _argument(tokens) == "pmatrix" else _cases(tokens)
         elif token == "&":
             inner += " if "
         elif token == r"\\":
@@ -180,7 +226,7 @@ def _take_group(token: str, tokens: Iterator[str]) -> Iterator[str]:
 def _superscript(text: str) -> str:
     return (
         text.translate(SUPERSCRIPTS)
-        if re.fullmatch(r"−?\d+|\(\d+\)|T", text.strip())
+        if re.fullmatch(r"−?\d+|\(\d+\)|[T+]", text.strip())
         else f"^{_bracket(text)}"
     )
 
@@ -195,7 +241,7 @@ def _is_one_word(text: str) -> bool:
     inner = text.strip()
     while (shorter := re.sub(r"\([^()]*\)", "", inner)) != inner:  # what is in brackets is closed
         inner = shorter
-    return re.fullmatch(r"[\w.,ŷ]+", inner) is not None
+    return re.fullmatch(r"∂|[√∂]?[\w.,ŷ]+", inner) is not None
 
 
 def _bracket(text: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from ...core.numpy_dispatch import PLAIN, REDUCTIONS
 from ...core.primitive import NUMPY_IMPLS, PRIMITIVES, Primitive, implementation_of
 from ...errors import TraceError
-from ...support.text_format import MAX_ENTRIES
+from ...support.text_format import MAX_ENTRIES, number_latex
 from .expression import (
     AXES,
     ONE,
@@ -27,6 +27,7 @@ from .expression import (
     Expression,
     Name,
     Number,
+    Product,
     axes_letters,
     call,
     index_template,
@@ -38,6 +39,7 @@ from .expression import (
     total,
 )
 
+MAX_CONSTANT = 4  # rows and columns of a constant that is written out
 MAX_OPERATIONS = 60  # in one formula: a longer one explains nothing
 CONDITIONS = {
     np.less: "<x> < <y>",
@@ -213,6 +215,8 @@ def _formula(
         index, lengths = index_latex(options["index"]), r" \times ".join(map(str, np.shape(out)))
         head = rf"\operatorname{{scatter}}_{{[{index}]}}"
         return call(rf"{head}\left(<x>, {lengths}\right)", {"x": x[0]})
+    if name == "getitem_at" and _is_scattered(x[0], options["index"]):
+        return x[0].parts[0]
     if name == "getitem_at":
         return call(rf"{{<x>}}_{{[{index_latex(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
@@ -227,8 +231,10 @@ def _formula(
         return call(template, {"x": x[0]}, int(np.size(options["labels"])))
     if name == "concatenate_all":
         return _concatenate(x, operands, options["axis"], out)
+    if name == "einsum_of":
+        return _sum_of_products(x, operands, options["subscripts"], out)
     if operation.variadic:
-        x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name("…"), x[-1]]
+        x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name(r"\ldots"), x[-1]]
         return call(operation.latex or _by_name(operation), {operation.operands[0]: x}, count)
     x = [y if z is not None else Name(r"\cdot") for y, z in zip(x, operands, strict=True)]
     found = _template_call(operation, x, options, count)
@@ -251,6 +257,46 @@ def _concatenate(
     name = r"\operatorname{stack}" if stacked else r"\operatorname{concatenate}"
     x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name(r"\ldots"), x[-1]]
     return call(index_template(rf"{name}\left(<arrays>\right)", letters), {"arrays": x})
+
+
+def _is_scattered(x: Expression, index: Any) -> bool:
+    """Return whether an array has entries of another, and zeros, and these entries are taken."""
+    place = index_latex(index)
+    if "[" in place or r"\cdot" in place:  # an array may name an entry twice
+        return False
+    head = rf"\operatorname{{scatter}}_{{[{place}]}}\left("
+    return isinstance(x, Call) and x.template.startswith(head)
+
+
+def _sum_of_products(
+    x: Sequence[Expression], operands: Sequence[Any], subscripts: str, out: Any
+) -> Expression:
+    r"""Return a sum of products with all indices: [Σⱼ A_ij B_jk]_ik is the array of these entries.
+
+    Ones are left out, and identity matrices are written δ.
+    """
+    inputs, _, output = subscripts.partition("->")
+    holes: dict[str, Expression] = {}
+    factors: list[str] = []
+    for i, (one, of, letters) in enumerate(zip(x, operands, inputs.split(","), strict=True)):
+        if one == ONE:
+            continue
+        if (
+            not isinstance(of, Symbol)
+            and np.ndim(of) == 2
+            and np.array_equal(of, np.eye(*np.shape(of)))
+        ):
+            factors.append(rf"\delta_{{{letters}}}")
+        else:
+            holes[f"x{i}"] = one
+            factor = f"<x{i}>" if isinstance(one, Name) else rf"\left(<x{i}>\right)"
+            factors.append(rf"{{<x{i}>}}_{{{letters}}}" if letters else factor)
+    summed = dict.fromkeys(c for c in inputs if c.isalpha() and c not in output)
+    entry = r" \, ".join(factors) or "1"
+    if summed:
+        entry = rf"\sum_{{{','.join(summed)}}} {entry}"
+    found = call(rf"\left[{entry}\right]_{{{output}}}" if output else entry, holes)
+    return replace(found, rank=rank_of(out))
 
 
 def _outer_product(x: Any, y: Any) -> Expression | None:
@@ -390,6 +436,9 @@ def transpose(x: Expression) -> Expression:
         ((_, (left,)), (_, (right,))) = x.holes
         if template in {getattr(z, "template", "") for z in (left, right)}:  # (Xᵀ Y)ᵀ = Yᵀ X
             return replace(x, holes=(("x", (transpose(right),)), ("y", (transpose(left),))))
+    number, rest = _without_number(x)
+    if number != ONE:
+        return product(number, transpose(rest))
     return x if isinstance(x, (Number, Count)) else call(template, {"x": x})
 
 
@@ -428,7 +477,24 @@ def _matrix_product(x: Expression, y: Expression, of_x: Any, of_y: Any, out: Any
         return ZERO
     if isinstance(x, Number) or isinstance(y, Number):
         raise TraceError("a matrix of equal entries cannot be written as a factor")
-    return call(PRIMITIVES["matmul"].latex or "", {"x": x, "y": y})
+    (first, x), (second, y) = _without_number(x), _without_number(y)
+    return product(first, second, call(PRIMITIVES["matmul"].latex or "", {"x": x, "y": y}))
+
+
+def _without_number(x: Expression) -> tuple[Expression, Expression]:
+    """Return the number that a product or a quotient is multiplied by, and what is multiplied."""
+    if not isinstance(x, Product):
+        return ONE, x
+    over, under = (
+        tuple(y for y in part if not isinstance(y, (Number, Count))) for part in (x.over, x.under)
+    )
+    if not over:
+        return ONE, x
+    number = product(Number(x.coefficient), *(y for y in x.over if isinstance(y, (Number, Count))))
+    for y in x.under:
+        if isinstance(y, (Number, Count)):
+            number = quotient(number, y)
+    return number, product(*over, Product(1.0, (), under) if under else ONE)
 
 
 def _column(x: Expression) -> Expression:
@@ -489,6 +555,10 @@ def expression_of(x: Any) -> Expression:
         zeros_and_ones = array.ndim > 1 and bool(np.isin(array, (0, 1)).all())
         if zeros_and_ones and (array.sum(axis=-1) == 1).all():
             return Name(r"\operatorname{onehot}\left(y\right)")
+        if 0 < array.ndim < 3 and max(array.shape) <= MAX_CONSTANT:
+            rows = (" & ".join(map(number_latex, row)) for row in np.atleast_2d(array).tolist())
+            written = r" \\ ".join(rows)
+            return Name(rf"\begin{{pmatrix}} {written} \end{{pmatrix}}", rank=rank_of(array))
     return Name(r"\mathrm{constant}")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
@@ -13,6 +16,7 @@ from ...core.value import Value
 from ...nn import Module
 from ...support.files import printable
 from ...support.text_format import number_latex, number_text
+from ..formula.plain_text import ACCENTS, plain_text
 from .layers import Layer, layers_of, parameter_paths
 
 LETTERS = {
@@ -37,8 +41,18 @@ LETTERS = {
 }
 """Letters for names that programs spell out because the letters are hard to type."""
 
-GREEK = {letter: rf"\{name}" for name, letter in LETTERS.items() if len(name) > 1 and letter > "Ͱ"}
-LATEX = {**GREEK, "ŷ": r"\hat{y}", "Σ": r"\Sigma"}
+CAPITALS = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+SMALL = "zeta iota kappa xi upsilon chi psi"
+COMMANDS = {
+    **{letter: rf"\{name}" for name, letter in LETTERS.items() if letter > "Ͱ"},
+    **{c: rf"\{x}" for c, x in zip("ΓΔΘΛΞΠΣΥΦΨΩ", CAPITALS.split(), strict=True)},
+    **{c: rf"\{x}" for c, x in zip("ζικξυχψ", SMALL.split(), strict=True)},
+    "ß": r"\text{\ss}", "æ": r"\text{\ae}", "Æ": r"\text{\AE}", "œ": r"\text{\oe}",
+    "Œ": r"\text{\OE}", "ø": r"\text{\o}", "Ø": r"\text{\O}", "ł": r"\text{\l}", "Ł": r"\text{\L}",
+    "\\": r"\backslash{}", "{": r"\{", "}": r"\}", "^": r"\wedge{}", "~": r"\sim{}", " ": r"\ ",
+    **{c: f"\\{c}" for c in "_$%&#"},
+}  # fmt: skip
+"""The LaTeX of characters, in a formula. Others are ASCII, have an accent, or are numbers."""
 SUBSCRIPT = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
 MAX_NAME_LENGTH = 40  # characters; a longer name is cut
 PARAMETER_LETTERS = {"weight": "W", "bias": "b"}
@@ -75,7 +89,7 @@ class Names:
         )
         self.paths = parameter_paths(model)
         self._names: dict[int, str] = {}
-        self._taken: dict[str, int] = {}  # the last number used for each name
+        self._taken: dict[str, int] = {}  # the last number used for each name, as it is shown
         self.labels = ""  # the LaTeX of the name of the labels that a loss compares with
         self._kept: list[Any] = [
             *self.order
@@ -134,13 +148,18 @@ class Names:
     @property
     def words(self) -> dict[str, str]:
         """The words among the names, by their LaTeX."""
-        letters = (_split_name(name)[0] for name in self._taken)
+        parts = (part for name in self._names.values() for part in _split_name(name))
+        letters = [part for part in parts if part and not part[0].isdigit()]
         return {_letters_latex(x): x for x in letters if _letters_latex(x).startswith(r"\mathrm")}
+
+    def has(self, latex: str) -> bool:
+        """Return whether a Value or constant has this name in formulas."""
+        return plain_text(latex) in self._taken
 
     def renumber(self, visible: Set[Value]) -> None:
         """Number the Values without a name again, so that the visible ones are v₁, v₂, ..."""
         for value in self.numbered:
-            self._taken.pop(self._names.pop(id(value)), None)
+            self._taken.pop(_shown(self._names.pop(id(value))), None)
         ordered = [x for x in self.order if x in self.numbered]
         for i, value in enumerate(sorted(ordered, key=lambda x: x not in visible)):
             self._give(value, f"v{i + 1}")
@@ -159,23 +178,33 @@ class Names:
         if not name or id(x) in self._names:
             return
         name = display_name(name)
-        unique, count = name, self._taken.get(name, 1)
-        while unique in self._taken:
+        unique, count = name, self._taken.get(_shown(name), 1)
+        while _shown(unique) in self._taken:
             count += 1
             unique = f"{name}_{count}" if name[-1:].isdigit() else f"{name}{count}"
-        self._taken[unique] = 1
-        self._taken[name] = count
+        self._taken[_shown(unique)] = 1
+        self._taken[_shown(name)] = count
         self._names[id(x)] = unique
         self._kept.append(x)
 
     def _name_parameters(self) -> None:
-        """Name the weight and bias of layer 1 W₁ and b₁; a single number is w or b."""
+        """Name the weight and bias of layer 1 W₁ and b₁; a single number is w or b.
+
+        Those of modules side by side have the names of these: W_query, W_key.
+        """
         counted = [layer for layer in self.layers if layer.parameters]
         for layer in counted:
             below = "" if len(counted) == 1 else str(layer.number)
+            owns = self._owns(layer)
             for value in layer.parameters:
-                own = (self.paths.get(value) or value.name or "").rpartition(".")[2]
-                self._give(value, parameter_name(own, value, below))
+                *above, own = (self.paths.get(value) or value.name or "").split(".")
+                side_by_side = f"{PARAMETER_LETTERS[own]}_{above[-1]}" if owns[own] > 1 else ""
+                self._give(value, side_by_side or parameter_name(own, value, below))
+
+    def _owns(self, layer: Layer) -> Counter[str]:
+        """Return how often the parameters of a layer's modules are called weight and bias."""
+        paths = (self.paths.get(x, "").rpartition(".") for x in layer.parameters)
+        return Counter(own for above, _, own in paths if above and own in PARAMETER_LETTERS)
 
     def _name_parts(self, loss: Value, results: list[Value], held: Mapping[int, str]) -> None:
         """Give the lesson's names to the parts of a loss and of a layer."""
@@ -197,7 +226,7 @@ class Names:
             below = str(layer.number) if counted else ""
             readers = _readers(layer)
             output = _computed(layer.output)
-            if readers:
+            if readers and not any(n > 1 for n in self._owns(layer).values()):
                 self._give(readers[-1], f"z{below}")
             if not (readers and output is readers[-1]):
                 self._give(output, f"h{below}")
@@ -222,6 +251,8 @@ class Names:
                 parametric = any(type(y) is Value and y.record is None for y in operands)
                 if operand == "target":
                     self._give(x, "y")
+                if operand == "condition":
+                    self._give(x, "mask")
                 self._give(x, "x" if parametric and first else "c")
                 first = False
 
@@ -265,7 +296,7 @@ def parameter_name(own: str, x: Value, number: str) -> str:
 
 def display_name(name: str) -> str:
     """Return a name as it is shown: y_hat as ŷ, control characters escaped, cut if long."""
-    shown = LETTERS.get(name, printable(name))
+    shown = LETTERS.get(name, re.sub(" +", " ", printable(name)).strip())
     return shown if len(shown) <= MAX_NAME_LENGTH else f"{shown[:MAX_NAME_LENGTH]}…"
 
 
@@ -282,27 +313,35 @@ def is_readable_name(name: str) -> bool:
 def name_text(name: str) -> str:
     """Return a name as text, with subscripts.
 
-    >>> name_text("w1"), name_text("w_1"), name_text("rate")
-    ('w₁', 'w₁', 'rate')
+    >>> name_text("w1"), name_text("w_1"), name_text("rate"), name_text("w_max")
+    ('w₁', 'w₁', 'rate', 'w_max')
     """
     letter, below = _split_name(name)
-    return letter + below.translate(SUBSCRIPT)
+    return f"{letter}_{below}" if below[:1].isalpha() else letter + below.translate(SUBSCRIPT)
 
 
 def name_latex(name: str) -> str:
     r"""Return a name as LaTeX.
 
-    >>> name_latex("w1"), name_latex("ŷ"), name_latex("rate")
-    ('w_{1}', '\\hat{y}', '\\mathrm{rate}')
+    >>> name_latex("w1"), name_latex("ŷ"), name_latex("rate"), name_latex("w_max")
+    ('w_{1}', '\\hat{y}', '\\mathrm{rate}', 'w_{\\mathrm{max}}')
     """
     letter, below = _split_name(name)
+    below = upright_latex(below) if below[:1].isalpha() else below
     spelt = _letters_latex(letter)
     return f"{spelt}_{{{below}}}" if below else spelt
 
 
+def _shown(name: str) -> str:
+    """Return a name as formulas show it."""
+    return plain_text(name_latex(name))
+
+
 def _split_name(name: str) -> tuple[str, str]:
-    """Split a name into letters and subscript: w1 and w_1 are w with 1."""
-    found = re.fullmatch(r"(.*?[^\d_])_?(\d+(?:_\d+)*)", name)
+    """Split a name into letters and subscript: w1 and w_1 are w with 1, w_max is w with max."""
+    if word := re.fullmatch(r"([^\W\d_])_([^\W\d_]\w*)", name):
+        return word[1], word[2]
+    found = re.fullmatch(r"(.*?[^0-9_])_?([0-9]+(?:_[0-9]+)*)", name, re.DOTALL)
     if not found:
         return name, ""
     return found[1], found[2].replace("_", ",")
@@ -310,22 +349,44 @@ def _split_name(name: str) -> tuple[str, str]:
 
 def _letters_latex(letters: str) -> str:
     """Return a name without its number as LaTeX."""
-    plain = len(letters) == 1 and letters.isalpha()
-    return LATEX.get(letters, letters if plain else upright_latex(letters))
+    plain = len(letters) == 1 and letters.isascii() and letters.isalpha()
+    if letters == "ŷ":
+        return r"\hat{y}"
+    greek = letters > "Ͱ" and letters in COMMANDS
+    return COMMANDS[letters] if greek else letters if plain else upright_latex(letters)
 
 
 def upright_latex(text: str) -> str:
-    """Return a word as upright LaTeX, with special characters escaped."""
-    special = {
-        "\\": r"\backslash{}",
-        "{": r"\{",
-        "}": r"\}",
-        "^": r"\wedge{}",
-        "~": r"\sim{}",
-        " ": r"\ ",
-    }
-    escaped = "".join(special.get(c, f"\\{c}" if c in "_$%&#" else c) for c in text)
-    return rf"\mathrm{{{escaped}}}"
+    r"""Return a word as upright LaTeX that pdfLaTeX sets with no packages but amsmath.
+
+    Characters that it doesn't know are numbers of Unicode in angle brackets, which no other name
+    has.
+
+    >>> upright_latex("naïve"), upright_latex("a%b"), upright_latex("вес")[8:-1]
+    ('\\mathrm{na\\ddot{\\imath}ve}', '\\mathrm{a\\%b}', '\\langle\\mathtt{432.435.441}\\rangle{}')
+    """
+    spelt = ""
+    for known, run in itertools.groupby(text, lambda c: _character_latex(c) is not None):
+        codes = [*run]
+        if known:
+            spelt += "".join(_character_latex(c) or "" for c in codes)
+        else:
+            spelt += rf"\langle\mathtt{{{'.'.join(f'{ord(c):X}' for c in codes)}}}\rangle{{}}"
+    return rf"\mathrm{{{spelt}}}"
+
+
+def _character_latex(c: str) -> str | None:
+    """Return the LaTeX of a character, or None if plain pdfLaTeX has none."""
+    if c in COMMANDS:
+        return COMMANDS[c] + "{}" * COMMANDS[c][-1].isalpha()
+    if c.isascii():
+        return c
+    parts = unicodedata.normalize("NFD", c)
+    letter, marks = parts[0], parts[1:]
+    if len(marks) != 1 or marks[0] not in ACCENTS or not (letter.isascii() and letter.isalpha()):
+        return None
+    base = {"i": r"\imath", "j": r"\jmath"}.get(letter, letter)
+    return rf"\{ACCENTS[marks[0]]}{{{base}}}"
 
 
 def _unnamed(x: Any) -> str:

@@ -12,7 +12,7 @@ from ...core.node import Record
 from ...core.primitive import Primitive
 from ...support.errstate import ignore_float_errors
 from ...support.text_format import MAX_ENTRIES, array_text, shape_text, summary_text
-from ..formula.expression import ONE, Expression, Name, derivative, summation
+from ..formula.expression import ONE, Expression, Name, partial, summation
 from ..formula.rewriting import substitute_numbers
 from ..formula.rules import apply_rule, rules_of, sum_to_shape
 from ..formula.symbol import Symbol, explicit_formula
@@ -56,7 +56,7 @@ class OperationFormulas:
 
     def local_name(self, position: int) -> Name:
         """Return the name of the derivative of the result with respect to an operand."""
-        return derivative(self.out.expression, self.operands[position].expression)
+        return partial(self.out.expression, self.operands[position].expression)
 
     def local(self, position: int) -> tuple[Symbol, int] | None:
         """Return the derivative by entries for an operand, and how often each entry is used.

@@ -68,9 +68,9 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
     L = u² = (−1)² = 1
     backward from L: dL/dL = 1
       dL/du = 2u = 2 · (−1) = −2  (L = u². L changes 2u times as fast as u.)
-      dL/dz = dL/du · du/dz = (−2) · 1 = −2  (u = z − 7. u rises one for one with z.)
-      dL/dw = dL/dz · dz/dw = (−2) · 3 = −6  (z = w · x. z changes x times as fast as w.)
-      dL/dx = dL/dz · dz/dx = (−2) · 2 = −4  (z = w · x. z changes w times as fast as x.)
+      dL/dz = dL/du · ∂u/∂z = (−2) · 1 = −2  (u = z − 7. u rises one for one with z.)
+      dL/dw = dL/dz · ∂z/∂w = (−2) · 3 = −6  (z = w · x. z changes x times as fast as w.)
+      dL/dx = dL/dz · ∂z/∂x = (−2) · 2 = −4  (z = w · x. z changes w times as fast as x.)
     >>> len(t.lines)
     8
     """
@@ -292,7 +292,8 @@ class TracedPass(WatchedPass):
         local, spread = found
         slope, through = resolve_counts(local.expression), product(above, rate)
         if self.single and v == self.head:  # its own gradient, 1, is left out
-            formulas, with_numbers = [rate, slope], op.with_numbers(slope)
+            formulas = [slope] if slope != rate else []
+            with_numbers = op.with_numbers(slope)
         else:
             with_numbers = numeric_text(through, {above: g, rate: local.number})
             formulas = [through] if with_numbers else [through, product(above, slope)]

@@ -3,7 +3,17 @@
 
 import { chainLinks, listNumbers, norm } from "./chain_rule_links.js";
 import { createScreen } from "./chart.js";
-import { inBrackets, el, yHat, layerSymbol, m, part, signedText, slope } from "./elements.js";
+import {
+  inBrackets,
+  el,
+  yHat,
+  layerSymbol,
+  m,
+  part,
+  partial,
+  signedText,
+  slope,
+} from "./elements.js";
 import { countNoun, columnName, formatNumber } from "./format.js";
 import { localDerivative, isScaled, weightSymbol } from "./formulas.js";
 import { features, layers, isLine, toOwnX, toOwnY, locateWeight, propagateRow } from "./model.js";
@@ -195,7 +205,7 @@ function productTable(r) {
         m.o("="),
         slope(m.i("L"), m.i("u")),
         m.o("·"),
-        slope(m.i("u"), yHat()),
+        partial(m.i("u"), yHat()),
         m.o("="),
         inBrackets(g),
         m.o("·"),

@@ -107,11 +107,13 @@ export const signedTerm = (x, digits) => [m.infix(x < 0 ? "−" : "+"), m.n(Math
 
 export const yHat = () => createNode(MATH, "mover", { accent: "true" }, [m.i("y"), m.o("^")]);
 /**
+ * d/d: along all paths.
  * @param {Element} of
  * @param {Element} by
  */
 export const slope = (of, by) => m.frac(m.row(m.i("d"), of), m.row(m.i("d"), by));
 /**
+ * ∂/∂: of one formula alone, all else in it held fixed.
  * @param {Element} of
  * @param {Element} by
  */

@@ -10,7 +10,6 @@ import {
   layerSymbol,
   m,
   part,
-  partial,
   signedText,
   slope,
 } from "./elements.js";
@@ -274,7 +273,7 @@ function factorsOfWeight() {
     inBrackets(stage.dAfter[to], 3),
   ];
   const head = m.block(
-    m.row(partial(m.i("L"), weightSymbol(weightNow())), m.o("="), ...inner, m.o("·"), back),
+    m.row(slope(m.i("L"), weightSymbol(weightNow())), m.o("="), ...inner, m.o("·"), back),
   );
   const lines = [
     el(

@@ -41,7 +41,9 @@ def _derivative(function, a, e):
     return function(both)[..., :n, n:]
 
 
-@primitive(latex="e^{<a>}", examples=SQUARE, whole=True, takes_complex=True)
+@primitive(
+    latex=r"\operatorname{expm}\left(<a>\right)", examples=SQUARE, whole=True, takes_complex=True
+)
 def expm(a):
     """The matrix exponential Σ aⁿ/n!, of a square matrix.
 
@@ -57,7 +59,9 @@ def expm(a):
 expm.batch(expm)
 
 
-@primitive(latex=r"\sqrt{<a>}", examples=SQUARE, whole=True, takes_complex=True)
+@primitive(
+    latex=r"\operatorname{sqrtm}\left(<a>\right)", examples=SQUARE, whole=True, takes_complex=True
+)
 def sqrtm(a):
     """The principal square root of a square matrix without negative eigenvalues.
 
@@ -70,7 +74,9 @@ def sqrtm(a):
     return _in_float64("sqrtm", scipy.linalg.sqrtm, a)
 
 
-@primitive(latex=r"\ln <a>", examples=SQUARE, whole=True, takes_complex=True)
+@primitive(
+    latex=r"\operatorname{logm}\left(<a>\right)", examples=SQUARE, whole=True, takes_complex=True
+)
 def logm(a):
     """The principal logarithm of a square matrix without eigenvalues <= 0.
 

@@ -20,7 +20,7 @@ __all__ = [
 
 
 @primitive(
-    latex=r"<a>^{-1} <b>",
+    latex=r"{\operatorname{triangle}\left(<a>\right)}^{-1} <b>",
     examples=[((3, 3), (3, 2)), ((3, 3), (3,), {"lower": True}), ((2, 2), (2,), {"trans": 1})],
     domain={"a": (0.5, 2.0)},
     whole=True,
