@@ -131,6 +131,10 @@ returns, dL/dx. *Composed* functions are made of other operations, whose rules d
 - **refused**: an error that says why and what to write instead
 - **takes no Value**: settings, files, and arrays made of plain numbers; NumPy calls these without
   asking what they are given, and a Value among it raises an error
+
+Of `np.polynomial`, all functions and classes have derivatives in `tinygrad_lr.numpy.polynomial`.
+NumPy's own raise an error that says so, or take Values where they need no arrays of their own:
+`polyval` of plain coefficients.
 """
 
 NAMES_HEAD = """

@@ -143,7 +143,7 @@ from tinygrad_lr.core.creation import ones_like as ones_like, zeros as zeros
 from tinygrad_lr.core.creation import zeros_like as zeros_like
 from tinygrad_lr.core.creation import FloatDtype as _FloatDtype, Integers as _Integers
 from tinygrad_lr.core.creation import IntegerDtype as _IntegerDtype, Nest as _Numbers
-from tinygrad_lr.numpy import fft as fft, linalg as linalg
+from tinygrad_lr.numpy import fft as fft, linalg as linalg, polynomial as polynomial
 from numpy import __array_api_version__ as __array_api_version__
 from numpy import __array_namespace_info__ as __array_namespace_info__
 
@@ -521,7 +521,7 @@ def write_stub(file: str) -> str:
     own |= {x for x in vars(namespace) if not x.startswith("_")} if own else set()
     plain = []
     for name in sorted(x for x in dir(module) if not x.startswith("_")):
-        if name in own or (file == "__init__" and name in {"fft", "linalg"}):
+        if name in own or (file == "__init__" and name in {"fft", "linalg", "polynomial"}):
             continue
         function = getattr(module, name)
         if file != "__init__" and (isinstance(function, types.ModuleType) or name == "test"):

@@ -61,7 +61,9 @@ WITH_INTEGERS = frozenset(
 )
 """NumPy functions whose implementations for Values do with integers what NumPy does."""
 
-OF_SHAPES = frozenset({np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type})
+OF_SHAPES = frozenset(
+    {np.shape, np.ndim, np.size, np.common_type, np.iscomplexobj, np.isrealobj, np.result_type}
+)
 NEW_ARRAYS = frozenset({np.zeros_like, np.ones_like, np.empty_like, np.full_like})
 
 OF_NUMBERS = frozenset(

@@ -13,6 +13,7 @@ import importlib
 import operator
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
@@ -72,7 +73,7 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
     """
 
     def make(reflected: bool) -> Callable[..., Value]:
-        def call(self: Value, other: Any) -> Value:
+        def call(self: Value, other: Any) -> Any:
             try:
                 operation = PRIMITIVES[name]
                 if LEVELS:
@@ -125,6 +126,10 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
             except MemoryError as error:
                 give_up_reserve()
                 raise memory_error(name, (self, other), error) from None
+            except DtypeError:
+                if has_own_operators(other):
+                    return NotImplemented
+                raise
 
         call.__name__ = call.__qualname__ = name
         first, second = ("other", "self") if reflected else ("self", "other")
@@ -133,7 +138,7 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
 
     call = make(reflected=False)
 
-    def in_place(self: Value, other: Any) -> Value:
+    def in_place(self: Value, other: Any) -> Any:
         if type(self._content) is float:
             return call(self, other)
         return update(self, call, other)
@@ -143,13 +148,30 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
     return call, make(reflected=True), in_place
 
 
-def update(value: Value, call: Callable[..., Value], other: Any) -> Value:
+def has_own_operators(x: Any) -> bool:
+    """Return True if NumPy's arrays leave their operators to an object, as to a polynomial.
+
+    Raises `NotDifferentiableError` for NumPy's own polynomials, whose coefficients are plain.
+    """
+    if getattr(type(x), "__array_ufunc__", True) is not None:
+        return False
+    if type(x).__module__.startswith("numpy."):
+        raise NotDifferentiableError(
+            f"{type(x).__name__} of NumPy has no Values among its coefficients: use "
+            f"tinygrad_lr.numpy.polynomial.{type(x).__name__}"
+        )
+    return True
+
+
+def update(value: Value, call: Callable[..., Value], other: Any) -> Any:
     """Return `value` after an operator in place; the result itself of a number or a leaf.
 
     Numbers are not arrays, in NumPy neither. A leaf that requires a gradient stays as it is, and
     its name is bound to the result.
     """
     new = call(value._current(), other._current() if isinstance(other, Value) else other)
+    if new is NotImplemented:
+        return new
     if not is_array(value._content) or (owner_of(value)[0] is value and is_fixed_leaf(value)):
         return new
     replace_entries(value, new)
@@ -255,6 +277,8 @@ class Value(Node):
     # ---- NumPy
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if type(inputs[0]) is np.ndarray and inputs[0].base is not None and inputs[0].ndim:
+            refuse_as_scalar(sys._getframe(1))  # the rows of polyval's coefficients
         if method == "reduce" and ufunc in REDUCTIONS:
             options.setdefault("axis", 0)
             return NUMPY_IMPLS[REDUCTIONS[ufunc]](*inputs, **options)
@@ -290,6 +314,8 @@ class Value(Node):
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
     ) -> Any:
+        if function is np.prod:
+            refuse_as_scalar(sys._getframe(1))  # polyvalfromroots
         operation = NUMPY_IMPLS.loaded(function)
         if operation is None and function not in PLAIN:
             operation = NUMPY_IMPLS.get(function)
@@ -327,8 +353,9 @@ class Value(Node):
             raise NotDifferentiableError(
                 "np.asarray of a Value would lose its gradient: write tg.array([...]) for "
                 "np.array of Values (np.stack or np.concatenate, np.r_ and np.c_ too), tg.zeros(n) "
-                "or tg.full(n, value) for an array that they are written into, or value.numpy() "
-                "to leave the graph"
+                "or tg.full(n, value) for an array that they are written into, "
+                "tinygrad_lr.numpy.polynomial for np.polynomial, or value.numpy() to leave the "
+                "graph"
             )
         if copy is False:
             raise ArgumentError(
@@ -805,6 +832,16 @@ def no_derivative(function: Callable[..., Any]) -> str:
         f"{path} has no derivative in tinygrad_lr: compose it of operations that have one, declare "
         "it with tg.primitive, or use value.numpy() to leave the graph"
     )
+
+
+def refuse_as_scalar(caller: FrameType) -> None:
+    """Raise where a function of `np.polynomial` would take an array of points for one point."""
+    module, names = caller.f_globals.get("__name__", ""), caller.f_locals
+    if module.startswith("numpy.polynomial.") and names.get("tensor") and names["x"].ndim:
+        raise NotDifferentiableError(
+            f"np.{module[6:]}.{caller.f_code.co_name} would take a Value of shape "
+            f"{names['x'].shape} for one point: write tinygrad_lr.{module}.{caller.f_code.co_name}"
+        )
 
 
 def write_out(

@@ -179,7 +179,7 @@ def _sorting(function: _Callable[..., _Any]) -> _Callable[..., _Any]:
 def __getattr__(name: str) -> _Any:
     if name == "__all__":
         return __dir__()
-    if name in {"linalg", "fft"}:
+    if name in {"fft", "linalg", "polynomial"}:
         return _importlib.import_module(f"{__name__}.{name}")
     if name.startswith("_") and name not in _PLAIN_DUNDERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -367,7 +367,6 @@ from numpy import ogrid as ogrid
 from numpy import packbits as packbits
 from numpy import pi as pi
 from numpy import poly1d as poly1d
-from numpy import polynomial as polynomial
 from numpy import printoptions as printoptions
 from numpy import promote_types as promote_types
 from numpy import r_ as r_
@@ -507,7 +506,7 @@ from tinygrad_lr.core.creation import ones_like as ones_like, zeros as zeros
 from tinygrad_lr.core.creation import zeros_like as zeros_like
 from tinygrad_lr.core.creation import FloatDtype as _FloatDtype, Integers as _Integers
 from tinygrad_lr.core.creation import IntegerDtype as _IntegerDtype, Nest as _Numbers
-from tinygrad_lr.numpy import fft as fft, linalg as linalg
+from tinygrad_lr.numpy import fft as fft, linalg as linalg, polynomial as polynomial
 from numpy import __array_api_version__ as __array_api_version__
 from numpy import __array_namespace_info__ as __array_namespace_info__
 

@@ -22,7 +22,12 @@ def as_coefficients(name, argument, p):
 
 
 def without_leading_zeros(p):
-    """The coefficients from the first that isn't 0 on, as NumPy's poly1d has them."""
+    """The coefficients from the first that isn't 0 on, as NumPy's poly1d has them.
+
+    One that requires a gradient counts: at 0 it has one.
+    """
+    if getattr(p, "requires_grad", False):
+        return p
     numbers = numbers_of(p)
     if isinstance(numbers, AbstractArray):
         check_numbers(numbers, _require_degree)
@@ -76,6 +81,8 @@ def polyval(p, x):
 @implements(np.polymul)
 def polymul(a1, a2):
     """The coefficients of the product of two polynomials.
+
+    A leading coefficient that requires a gradient counts even if it is 0; NumPy leaves it out.
 
     >>> np.polymul(Value([1.0, 1.0]), [1.0, -1.0]).tolist()
     [1.0, 0.0, -1.0]
@@ -211,6 +218,15 @@ def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
     return found, base * (errors / (count - order))
 
 
+def eigenvalues_as_roots(companion):
+    """The eigenvalues of a matrix of a polynomial: real if all of them are."""
+    refuse_tracing("roots", "the polynomial", companion)
+    found = eigvals(companion)
+    if is_complex(companion) or np.imag(numbers_of(found)).any():
+        return found
+    return np.real(found)
+
+
 @implements(np.roots)
 def roots(p):
     """The roots of a polynomial: real if all of them are.
@@ -234,9 +250,7 @@ def roots(p):
     companion = np.concatenate(
         [np.expand_dims(-p[1:] / p[0], 0), np.eye(size)[:-1].astype(np.result_type(p))]
     )
-    found = eigvals(companion)
-    if not is_complex(companion) and not np.imag(numbers_of(found)).any():
-        found = np.real(found)
+    found = eigenvalues_as_roots(companion)
     return np.concatenate([found, np.zeros(at_zero, found.dtype)]) if at_zero else found
 
 

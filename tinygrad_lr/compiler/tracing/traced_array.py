@@ -55,7 +55,7 @@ TRACED_IMPLS: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 COMPOSING: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar("composing", default=())
 SHAPE_FUNCTIONS = frozenset(
-    {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj}
+    {np.shape, np.ndim, np.size, np.common_type, np.result_type, np.iscomplexobj, np.isrealobj}
 )
 COMPOSED_DTYPES = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 INDEXING_FUNCTIONS = frozenset({np.take, np.take_along_axis, np.repeat})
