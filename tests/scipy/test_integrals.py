@@ -7,10 +7,11 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.errors import ArgumentError, NotDifferentiableError
+from tinygrad_lr.errors import ArgumentError, NotDifferentiableError, TraceError
 
 integrate = pytest.importorskip("scipy.integrate")
 interpolate = pytest.importorskip("scipy.interpolate")
+optimize = pytest.importorskip("scipy.optimize")
 mine = tg.scipy.integrate
 curves = tg.scipy.interpolate
 
@@ -316,3 +317,31 @@ def test_a_curve_through_plain_nodes_is_compiled_in_its_points(kind):
     compiled = tg.compile(slope)
     for at in (np.array([0.5, 1.5]), np.array([1.7, -1.0])):
         np.testing.assert_allclose(compiled(at), slope(at), rtol=1e-12)
+
+
+# ---- functions of SciPy's own, which a Value gets into by a closure
+
+
+THROUGH_SCIPY = {
+    "quad": lambda a: integrate.quad(lambda x: a * x, 0.0, 1.0)[0],
+    "dblquad": lambda a: integrate.dblquad(lambda y, x: a * x, 0.0, 1.0, 0.0, 1.0)[0],
+    "solve_ivp": lambda a: integrate.solve_ivp(lambda t, y: a * y, (0.0, 1.0), [1.0]).y,
+    "odeint": lambda a: integrate.odeint(lambda y, t: a * y, [1.0], [0.0, 1.0]),
+    "minimize": lambda a: optimize.minimize(lambda x: (x[0] - a) ** 2, [0.0]).x[0],
+    "least_squares": lambda a: optimize.least_squares(lambda x: x - a, [0.0]).x[0],
+    "brentq": lambda a: optimize.brentq(lambda x: x - a, 0.0, 5.0),
+}
+
+
+@pytest.mark.parametrize("transform", [tg.grad, tg.compile, lambda f: tg.compile(tg.grad(f))])
+@pytest.mark.parametrize("name", THROUGH_SCIPY)
+def test_a_closure_in_a_function_of_scipy_is_refused_with_what_to_write(name, transform):
+    module = "integrate" if hasattr(integrate, name) else "optimize"
+    written = "tg.scipy.integrate" if module == "integrate" and name != "dblquad" else "of your own"
+    try:
+        transform(THROUGH_SCIPY[name])(np.float64(2.0))
+    except (NotDifferentiableError, TraceError) as error:
+        message = str(error)
+        assert written in message and f"scipy.{module}.{name}" in message
+    else:
+        pytest.fail("a number, whose gradient is lost")

@@ -78,8 +78,8 @@ class RecordedCall:
             self.output = f()
             if any(isinstance(x, Value) and x.written for x in tree.leaves(self.output)):
                 self.output = tree.map_leaves(detach_version, self.output)
-        except ValueError as error:
-            if isinstance(error.__cause__, NotDifferentiableError):  # array[i] = value, in NumPy
+        except (ValueError, SystemError) as error:  # array[i] = value in NumPy, callbacks in SciPy
+            if isinstance(error.__cause__, NotDifferentiableError):
                 raise error.__cause__ from None
             raise
         finally:

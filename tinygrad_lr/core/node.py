@@ -22,6 +22,7 @@ from ..support.abstract_array import AbstractArray, Array
 from ..support.validation import check_flag, check_text
 from .conversion import FLOAT64, as_data
 from .grad_mode import RECORDING
+from .numpy_dispatch import way_out_of_library
 from .primitive import Primitive
 
 
@@ -273,10 +274,13 @@ class Node:
         """
         waits = self._grad is None or IN_TRANSFORM.get()
         if waits and self.requires_grad and RECORDING.get():
+            cure = way_out_of_library() or (
+                "np.exp(value) for math.exp(value), make an array that Values are written into "
+                "with tg.zeros, tg.full or tg.array"
+            )
             raise NotDifferentiableError(
-                f"{where} of a Value would lose its gradient: write np.exp(value) for "
-                "math.exp(value), make an array that Values are written into with tg.zeros, "
-                "tg.full or tg.array, or write value.item() to leave the graph"
+                f"{where} of a Value would lose its gradient: write {cure}, or write value.item() "
+                "to leave the graph"
             )
         if where != "complex" and self.dtype.kind == "c":
             raise TypeError(

@@ -11,7 +11,10 @@ A function of NumPy is in exactly one class, which `tests/ops/test_every_name.py
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ import numpy as np
 from .registry import Registry
 
 Function = Callable[..., Any]
+ROOT = __name__.partition(".")[0]
 
 
 def numpy_functions(*names: str) -> tuple[Function, ...]:
@@ -110,3 +114,34 @@ NOT_DISPATCHED: frozenset[str] = frozenset(
     }
 )
 """Names that NumPy calls without asking the classes of the arguments, and that make no gradient."""
+
+
+def way_out_of_library() -> str | None:
+    """Return what to write where a function of SciPy or `np.polynomial` asks a Value for numbers.
+
+    None if other code asks. The function is that of the frames above the caller's.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    path = None
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("numpy.polynomial."):
+            return f"tinygrad_lr.{'.'.join(module.split('.')[:2])} for np.polynomial"
+        if module.startswith("scipy."):
+            public = ".".join(module.split(".")[:2])
+            if hasattr(sys.modules.get(public), frame.f_code.co_name):
+                path = f"{public}.{frame.f_code.co_name}"
+        elif path or not module.startswith((f"{ROOT}.", "numpy.")):
+            break
+        frame = frame.f_back
+    if path is None:
+        return None
+    module, _, name = path.rpartition(".")
+    try:
+        ours = importlib.import_module(f"{ROOT}.{module}")
+    except ImportError:
+        ours = sys.modules[module]
+    if getattr(ours, name) is not getattr(sys.modules[module], name):
+        return f"tg.{path} for {path}"
+    of_solution = " or tg.root, for the derivative of a solution," if "optimize" in module else ""
+    return f"a function of your own{of_solution} for {path}, which takes plain numbers"

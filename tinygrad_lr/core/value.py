@@ -36,7 +36,7 @@ from .flat_entries import FlatEntries
 from .grad_mode import Watched, recording_now, watcher
 from .graph_memory import give_up_reserve, memory_error
 from .node import Node, PackedRecord, current_versions, next_serial, unwrap
-from .numpy_dispatch import PLAIN, REDUCTIONS, REFUSED, UFUNC_METHODS
+from .numpy_dispatch import PLAIN, REDUCTIONS, REFUSED, UFUNC_METHODS, way_out_of_library
 from .primitive import (
     LEVELS,
     METHOD_IMPLS,
@@ -350,12 +350,14 @@ class Value(Node):
                     f"a Value that requires a gradient must not be read as {np.dtype(dtype)}, "
                     "which has none; write value.astype(int), or tg.zeros(n) for a buffer"
                 )
+            cure = way_out_of_library() or (
+                "tg.array([...]) for np.array of Values (np.stack or np.concatenate, np.r_ and "
+                "np.c_ too), tg.zeros(n) or tg.full(n, value) for an array that they are written "
+                "into"
+            )
             raise NotDifferentiableError(
-                "np.asarray of a Value would lose its gradient: write tg.array([...]) for "
-                "np.array of Values (np.stack or np.concatenate, np.r_ and np.c_ too), tg.zeros(n) "
-                "or tg.full(n, value) for an array that they are written into, "
-                "tinygrad_lr.numpy.polynomial for np.polynomial, or value.numpy() to leave the "
-                "graph"
+                f"np.asarray of a Value would lose its gradient: write {cure}, or value.numpy() "
+                "to leave the graph"
             )
         if copy is False:
             raise ArgumentError(

@@ -411,9 +411,13 @@ def collect_garbage(generation: int) -> bool:
 def find_trace_error(error: Exception) -> Exception:
     """Return the `TraceError` behind an error that NumPy or Python has put in its place, if any."""
     inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, TraceError):
+    seen: set[int] = set()  # SciPy makes chains that end in themselves
+    while inner is not None and id(inner) not in seen:
+        if isinstance(inner, TraceError):
+            return inner
+        seen.add(id(inner))
         inner = inner.__cause__ or inner.__context__
-    return error if inner is None else inner
+    return error
 
 
 def is_dynamic(x: Any) -> bool:

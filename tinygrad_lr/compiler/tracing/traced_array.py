@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ...core.flat_entries import FlatEntries
-from ...core.numpy_dispatch import UFUNC_METHODS, numpy_functions
+from ...core.numpy_dispatch import UFUNC_METHODS, numpy_functions, way_out_of_library
 from ...core.primitive import NUMPY_IMPLS, Primitive
 from ...core.versions import COPY_OF_OVERLAP, OVERLAP, require_apart
 from ...errors import TraceError
@@ -245,6 +245,10 @@ def require_real_power(where: tuple[Any, int], *given: Any, **fixed: Any) -> Non
         )
 
 
+def _way_out_of_library() -> str | None:
+    return f"write {cure}" if (cure := way_out_of_library()) else None
+
+
 class Traced(NDArrayOperatorsMixin, AbstractArray):
     """An array whose numbers come when the compiled program runs.
 
@@ -380,7 +384,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         raise_trace_error(
             "a branch (if, while, and, or, not, assert) must not depend on a traced number, whose "
             "value is unknown while tracing",
-            "use np.where(condition, a, b) or tg.cond, or make the branch depend on a static "
+            _way_out_of_library()
+            or "use np.where(condition, a, b) or tg.cond, or make the branch depend on a static "
             'argument: tg.compile(f, static=("name",))',
             needed=[self.instruction],
         )
@@ -389,7 +394,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         raise_trace_error(
             "float(), .item() and writing into a NumPy array need the value of a traced number, "
             "which is unknown while tracing",
-            "compute with it as it is, build arrays with np.stack or np.where, or return it and "
+            _way_out_of_library()
+            or "compute with it as it is, build arrays with np.stack or np.where, or return it and "
             "convert it outside the compiled function",
             needed=[self.instruction],
         )
@@ -427,7 +433,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         raise_trace_error(
             "np.array(), np.asarray() and writing into a NumPy array need the values of a traced "
             "array, which are unknown while tracing",
-            "compute with the argument as it is; build arrays with np.where, np.stack or "
+            _way_out_of_library()
+            or "compute with the argument as it is; build arrays with np.where, np.stack or "
             "np.concatenate; pass an array that is indexed by a traced one as an argument or a "
             "tg.Value",
             needed=[self.instruction],
