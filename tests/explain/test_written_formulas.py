@@ -115,6 +115,11 @@ def pooled():
     return alone(model, IMAGES)
 
 
+def pooled_rows(pool):
+    convolution, x = layer(nn.Conv1d, 1, 3, 3), rng(3).normal(size=(2, 1, 8))
+    return alone(nn.Sequential(convolution, nn.ReLU(), pool, nn.Flatten(), linear(9, 1)), x)
+
+
 def batches():
     return between(nn.BatchNorm1d(3, dtype=np.float64))
 
@@ -143,6 +148,11 @@ NETWORKS = {
     "RNN in both directions": lambda: recurrent(nn.RNN, bidirectional=True),
     "Conv2d": lambda: alone(layer(nn.Conv2d, 1, 3, 2), IMAGES),
     "MaxPool2d": pooled,
+    "Conv1d": lambda: pooled_rows(nn.MaxPool1d(2)),
+    "AvgPool1d": lambda: pooled_rows(nn.AvgPool1d(2)),
+    "two layers of Conv1d": lambda: alone(
+        nn.Sequential(layer(nn.Conv1d, 5, 3, 2), nn.Tanh(), layer(nn.Conv1d, 3, 2, 2)), SEQUENCES
+    ),
     "sequences": lambda: alone(nn.Sequential(linear(4, 3), nn.Tanh(), linear(3, 1)), SEQUENCES),
     "one row": lambda: alone(nn.Sequential(linear(2, 3), nn.Tanh(), linear(3, 1)), X[0]),
     "Embedding": lambda: alone(
