@@ -248,6 +248,21 @@ def test_the_formulas_of_one_weight_show_what_they_use():
             check_formulas(tg.derivation(loss, weight, model=model))
 
 
+def test_an_option_that_differs_from_layer_to_layer_is_not_told_as_one():
+    def notation(*slopes):
+        kinds = [nn.LeakyReLU(slope) for slope in slopes]
+        model = nn.Sequential(linear(2, 3), kinds[0], linear(3, 3, 1), kinds[1], linear(3, 1, 2))
+        return " ".join(tg.derivation(np.mean(model(X) ** 2), model).notation)
+
+    assert "else 0.1 · x" in notation(0.1, 0.1)
+    assert "else slope · x" in notation(0.1, 0.2)
+
+
+def test_the_windows_of_a_pool_are_told():
+    loss, model = NETWORKS["MaxPool2d"]()
+    assert "of 2 × 2 entries, 2 × 2 apart" in " ".join(tg.derivation(loss, model).notation)
+
+
 def test_a_value_called_n_is_not_taken_for_a_count():
     N = Value(np.array([1.0, 2.0, 4.0]), name="N")
     found = tg.derivation(np.mean((N * 2.0 - 1.0) ** 2))
