@@ -87,39 +87,53 @@ def matrix_product(x: Any, y: Any) -> Any:
         raise UnreadableFormula(str(error)) from None
 
 
+def _windows(x: Any, lengths: tuple[int, ...]) -> tuple[Any, str, str]:
+    """Return the windows over the last axes, and the letters of their places and of their own."""
+    axes = tuple(range(2, np.ndim(x)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, lengths, axis=axes)
+    return windows, "ijk"[: len(axes)], "abd"[: len(axes)]
+
+
 def _correlate(x: Any, weight: Any) -> Any:
     """z[n, o, i, j] = Σ x[n, c, i + a, j + b] w[o, c, a, b]."""
-    windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], axis=(2, 3))
-    return np.einsum("ncijab,ocab->noij", windows, weight)
+    windows, at, own = _windows(x, weight.shape[2:])
+    return np.einsum(f"nc{at}{own},oc{own}->no{at}", windows, weight)
 
 
 def _correlate_all(x: Any, g: Any) -> Any:
     """dW[o, c, a, b] = Σ x[n, c, i + a, j + b] g[n, o, i, j]."""
-    windows = np.lib.stride_tricks.sliding_window_view(x, g.shape[2:], axis=(2, 3))
-    return np.einsum("ncabij,noij->ocab", windows, g)
+    windows, own, at = _windows(x, g.shape[2:])
+    return np.einsum(f"nc{own}{at},no{at}->oc{own}", windows, g)
 
 
 def _spread(g: Any, weight: Any) -> Any:
     """dx[n, c, i + a, j + b] = Σ g[n, o, i, j] w[o, c, a, b]."""
-    low, high = (n - 1 for n in weight.shape[2:])
-    padded = np.pad(g, ((0, 0), (0, 0), (low, low), (high, high)))
-    turned = np.flip(weight, (2, 3)).swapaxes(0, 1)
-    return _correlate(padded, turned)
+    padded = np.pad(g, [(0, 0), (0, 0), *((n - 1, n - 1) for n in weight.shape[2:])])
+    axes = tuple(range(2, weight.ndim))
+    return _correlate(padded, np.flip(weight, axes).swapaxes(0, 1))
+
+
+def _blocks(x: Any) -> Any:
+    """Return the windows of two by two entries, side by side, along the last axes."""
+    axes = tuple(range(2, np.ndim(x)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (2,) * len(axes), axis=axes)
+    return windows[(..., *(slice(None, None, 2),) * len(axes), *(slice(None),) * len(axes))]
 
 
 def _pool(x: Any) -> Any:
-    n, c, i, j = x.shape
-    blocks = x[:, :, : i // 2 * 2, : j // 2 * 2].reshape(n, c, i // 2, 2, j // 2, 2)
-    return blocks.max(axis=(3, 5))
+    return _blocks(x).max(axis=tuple(range(np.ndim(x), 2 * np.ndim(x) - 2)))
+
+
+def _pool_sum(x: Any) -> Any:
+    return _blocks(x).sum(axis=tuple(range(np.ndim(x), 2 * np.ndim(x) - 2)))
 
 
 def _to_largest(g: Any, x: Any) -> Any:
     out = np.zeros_like(x)
-    for n, c, i, j in np.ndindex(g.shape):
-        block = x[n, c, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
-        out[n, c, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2] += (
-            g[n, c, i, j] * (block == block.max()) / (block == block.max()).sum()
-        )
+    for at in np.ndindex(g.shape):
+        window = (*at[:2], *(slice(2 * i, 2 * i + 2) for i in at[2:]))
+        largest = x[window] == x[window].max()
+        out[window] += g[at] * largest / largest.sum()
     return out
 
 
@@ -146,7 +160,7 @@ ENTRYWISE: dict[str, Callable[..., Any]] = {
     "gelu": lambda x: x * (1 + scipy.special.erf(x / np.sqrt(2))) / 2,
     "softsign": lambda x: x / (1 + np.abs(x)), "round": np.round,
     "Phi": scipy.special.ndtr, "leakyrelu": lambda x: np.where(x > 0, x, 0.01 * x),
-    "windowmax": _pool, "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "windowmax": _pool, "windowsum": _pool_sum, "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
 }  # fmt: skip
 TWO: dict[str, Callable[..., Any]] = {
     "min": np.minimum, "max": np.maximum, "atan2": np.arctan2, "clip": np.clip,
@@ -538,6 +552,11 @@ class Reader:
             self.take("}")
         if name == "reshape":
             return np.reshape(*self.with_shape())
+        if name == "windowspread":
+            spread = self.argument()
+            for axis in range(2, np.ndim(spread)):
+                spread = np.repeat(spread, 2, axis)
+            return spread
         if name in OF_MATRICES:
             return OF_MATRICES[name](self.argument())
         if name == "heads":

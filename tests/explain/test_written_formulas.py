@@ -115,6 +115,11 @@ def pooled():
     return alone(model, IMAGES)
 
 
+def pooled_rows(pool):
+    convolution, x = layer(nn.Conv1d, 1, 3, 3), rng(3).normal(size=(2, 1, 8))
+    return alone(nn.Sequential(convolution, nn.ReLU(), pool, nn.Flatten(), linear(9, 1)), x)
+
+
 def batches():
     return between(nn.BatchNorm1d(3, dtype=np.float64))
 
@@ -143,6 +148,11 @@ NETWORKS = {
     "RNN in both directions": lambda: recurrent(nn.RNN, bidirectional=True),
     "Conv2d": lambda: alone(layer(nn.Conv2d, 1, 3, 2), IMAGES),
     "MaxPool2d": pooled,
+    "Conv1d": lambda: pooled_rows(nn.MaxPool1d(2)),
+    "AvgPool1d": lambda: pooled_rows(nn.AvgPool1d(2)),
+    "two layers of Conv1d": lambda: alone(
+        nn.Sequential(layer(nn.Conv1d, 5, 3, 2), nn.Tanh(), layer(nn.Conv1d, 3, 2, 2)), SEQUENCES
+    ),
     "sequences": lambda: alone(nn.Sequential(linear(4, 3), nn.Tanh(), linear(3, 1)), SEQUENCES),
     "one row": lambda: alone(nn.Sequential(linear(2, 3), nn.Tanh(), linear(3, 1)), X[0]),
     "Embedding": lambda: alone(
@@ -236,6 +246,21 @@ def test_the_formulas_of_one_weight_show_what_they_use():
         loss, model = NETWORKS[name]()
         for weight in model.parameters():
             check_formulas(tg.derivation(loss, weight, model=model))
+
+
+def test_an_option_that_differs_from_layer_to_layer_is_not_told_as_one():
+    def notation(*slopes):
+        kinds = [nn.LeakyReLU(slope) for slope in slopes]
+        model = nn.Sequential(linear(2, 3), kinds[0], linear(3, 3, 1), kinds[1], linear(3, 1, 2))
+        return " ".join(tg.derivation(np.mean(model(X) ** 2), model).notation)
+
+    assert "else 0.1 · x" in notation(0.1, 0.1)
+    assert "else slope · x" in notation(0.1, 0.2)
+
+
+def test_the_windows_of_a_pool_are_told():
+    loss, model = NETWORKS["MaxPool2d"]()
+    assert "of 2 × 2 entries, 2 × 2 apart" in " ".join(tg.derivation(loss, model).notation)
 
 
 def test_a_value_called_n_is_not_taken_for_a_count():

@@ -123,8 +123,14 @@ class GraphFormulas:
         for value in self.names.order:
             if value.record is not None and value.record.operation.latex:
                 name = re.search(r"\\operatorname\{([^}]*)\}", value.record.operation.latex)
-                if name:
-                    found.setdefault(name[1], value.record.options)
+                if name:  # options that differ from one to the next are not shown
+                    now = value.record.options
+                    before = found.get(name[1], now)
+                    found[name[1]] = {
+                        k: v
+                        for k, v in before.items()
+                        if k in now and (v is now[k] or np.array_equal(v, now[k]))
+                    }
         return found
 
     def _resolve_counts(self, formula: Expression) -> Expression:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ...support.text_format import number_text
+from ...support.text_format import number_text, shape_text
 from .expression import MATRIX_PRODUCT, Call, Expression
 from .plain_text import plain_text
 
@@ -55,10 +55,10 @@ FUNCTIONS = {
     "triangle": "triangle(A) is the lower or the upper triangle of A, with 0 elsewhere",
     "stack": "stack(a, b, …) has a, b, … along a new first axis",
     "concatenate": "concatenate(a, b, …) has a, b, … one after the other",
-    "windowmax": "windowmax(x) holds the largest entry of each window of x",
+    "windowmax": "windowmax(x) holds the largest entry of each window of x{windows}",
     r"to\,argmax": "to argmax(g, x) has each entry of g at the largest entry of x that it belongs "
     "to, else 0",
-    "windowsum": "windowsum(x) holds the sum of each window of x",
+    "windowsum": "windowsum(x) holds the sum of each window of x{windows}",
     "windowspread": "windowspread(g) adds each entry of g at all places of its window",
 }
 WINDOWS = {
@@ -137,13 +137,22 @@ def _sentences(
     for found in OPERATOR.finditer(latex):
         name = found[1] or found[2]
         if name in FUNCTIONS:
-            given = {k: _as_text(v) for k, v in options.get(name, {}).items()}
+            known = options.get(name, {})
+            given = {k: _as_text(v) for k, v in known.items()} | {"windows": _windows(known)}
             yield FUNCTIONS[name].format_map(_Blank(given))
 
 
 class _Blank(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return {"eps": "ε", "slope": "slope", "alpha": "α"}.get(key, key)
+
+
+def _windows(options: Mapping[str, Any]) -> str:
+    """Return how long the windows are and how far apart, "" if that isn't known."""
+    if not {"size", "stride"} <= options.keys():
+        return ""
+    size, stride = (shape_text(options[key]) for key in ("size", "stride"))
+    return f", of {size} entries, {stride} apart"
 
 
 def _as_text(x: Any) -> str:
