@@ -49,6 +49,27 @@ def assert_product(left, right, views, epilogue, extra):
     np.testing.assert_allclose(compiled(a, b, x), f(a, b, x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("shared", [(), (2,), (0,)], ids=str)
+@pytest.mark.parametrize("sizes", [(0, 3, 4), (2, 0, 4), (2, 3, 0), (2, 3, 4), (0, 0, 0)], ids=str)
+def test_empty_products_have_numpys_shapes_and_gradients_of_zeros(shared, sizes):
+    rows, depth, columns = sizes
+    for left in ((*shared, rows, depth), (depth,)):
+        for right in ((*shared, depth, columns), (depth, columns), (depth,)):
+            a, b = np.ones(left), np.ones(right)
+            expected = a @ b
+            loss = lambda a, b: np.sum((a @ b) ** 2)
+            slopes = tg.grad(loss, (0, 1))(a, b)
+            assert [x.shape for x in slopes] == [left, right]
+            for backend in ("numpy", "llvm"):
+                found = tg.compile(np.matmul, backend=backend)(a, b)
+                np.testing.assert_array_equal(found, expected, strict=True)
+                compiled = tg.compile(tg.grad(loss, (0, 1)), backend=backend)(a, b)
+                for x, y in zip(compiled, slopes, strict=True):
+                    np.testing.assert_array_equal(x, y, strict=True)
+            if not expected.size or not depth:
+                assert not any(x.any() for x in slopes)
+
+
 @st.composite
 def products(draw):
     """Draw the shapes of two operands with batches, and of what is added to each product."""

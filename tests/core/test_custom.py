@@ -130,6 +130,28 @@ def test_compiled_and_in_a_batch(name):
     np.testing.assert_allclose(tg.vmap(slope)(batch), np.stack([slope(x) for x in batch]))
 
 
+@pytest.mark.parametrize("order", [tg.grad, lambda f: lambda x, c: tg.jvp(f, (x, c), (x, c))[1]])
+def test_a_result_that_all_entries_share_has_a_gradient_for_each(order):
+    @tg.custom_vjp
+    def one(hard, soft):
+        return hard
+
+    @tg.custom_jvp
+    def other(hard, soft):
+        return hard
+
+    one.defvjp(lambda hard, soft: (hard, None), lambda _, g: (None, g))
+    other.defjvp(lambda primals, tangents: (primals[0], tangents[1]))
+    for straight_through in (one, other):
+        slope = order(lambda x, c, f=straight_through: np.sum(x * f(c, x)))
+        batch = np.stack([X, 2 * X, -X])
+        expected = np.stack([slope(x, np.ones(3)) for x in batch])
+        for batched in (vmapped := tg.vmap(slope, in_axes=(0, None)), tg.compile(vmapped)):
+            np.testing.assert_allclose(batched(batch, np.ones(3)), expected, rtol=1e-12)
+        found = tg.vmap(slope, in_axes=(0, None))(X, 1.0)
+        np.testing.assert_allclose(found, [slope(x, 1.0) for x in X.tolist()], rtol=1e-12)
+
+
 def test_an_equation_is_solved_for_each_entry_of_a_batch():
     square_root = lambda a: tg.root(lambda x, a: x * x - a, 1.0, a)
     numbers = np.array([1.0, 4.0, 9.0])

@@ -23,7 +23,7 @@ from ..support.validation import (
     check_number,
 )
 from .autodiff import record_call, stop_gradient, vjp
-from .batching import Batched, by_rows, current_level
+from .batching import Batched, by_rows, current_level, inside_batch
 from .chain_rule import match_shape, pull_back
 from .grad_mode import RECORDING, Watched, no_grad
 from .graph import topological_order
@@ -74,7 +74,9 @@ def make_node(
     operation.rules[0] = rule
     options = {} if residuals is None else {"residuals": residuals}
     record: PackedRecord = (operation, operands, numbers, options)
-    content = packed if isinstance(packed, (float, np.generic)) else as_owned(packed)
+    content = inside_batch(
+        packed if isinstance(packed, (float, np.generic)) else as_owned(packed)
+    )  # its gradient varies if that of an operand does
     if isinstance(recording, Watched):
         value = notify_watcher(recording, content, True, record)
     else:

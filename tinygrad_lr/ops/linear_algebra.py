@@ -75,7 +75,7 @@ def _matmul_rule_of_y(g, out, x, y, *_):
         return np.expand_dims(x, -1) * np.expand_dims(g, -2) if n > 1 else x * g
     if n == 1:  # (..., i, j) @ (j,) -> (..., i)
         return np.matmul(np.swapaxes(x, -1, -2), np.expand_dims(g, -1))[..., 0]
-    if n == 2:  # (..., i, j) @ (j, k): the rows of all matrices together
+    if n == 2 and g.shape[-1] * x.shape[-1]:  # (..., i, j) @ (j, k): all rows together
         return np.dot(np.reshape(x, (-1, x.shape[-1])).T, np.reshape(g, (-1, g.shape[-1])))
     return np.matmul(np.swapaxes(x, -1, -2), g)
 

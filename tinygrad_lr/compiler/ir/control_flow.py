@@ -159,6 +159,7 @@ class BoundLoop:
             backend, [results[i] for i in self.kept], {i: results[i] for i in self.carried}
         )
         self.weak = [x.weak for x in family.body.inputs]
+        assert not any(self.weak[: family.carried]), "a carry is written over, so it's an array"
 
     @property
     def is_native(self) -> bool:

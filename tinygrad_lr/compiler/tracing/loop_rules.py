@@ -314,7 +314,7 @@ class Backward(Rule):
             x = share(i)
             self.results.append(Traced(zeros(loop.inputs[i])) if x is None else x)
         self.summed = [i for i in range(end, len(loop.inputs)) if share(i) is not None]
-        sums = [make_body_input(loop.inputs[i], "sum") for i in self.summed]
+        sums = [make_body_input(zeros(loop.inputs[i]), "sum") for i in self.summed]
         self.results += [self.hold(x) + share(i) for x, i in zip(sums, self.summed, strict=True)]
         self.sliced = [i for i in range(count, end) if share(i) is not None]
         self.results += [share(i) for i in self.sliced]
@@ -526,7 +526,8 @@ def refuse_reverse(g: Any, given: Sequence[Any]) -> Any:
     """Raise `GraphError`: the steps of a loop that depend on data aren't kept."""
     raise GraphError(
         "while_loop: has no gradient in a compiled function, where the number of its steps isn't "
-        "known; use tg.jvp, or tg.scan with a fixed number of steps"
+        "known, and no forward mode in a branch of tg.cond; use tg.jvp outside branches, or "
+        "tg.scan with a fixed number of steps"
     )
 
 

@@ -16,6 +16,7 @@ from ...core.graph import topological_order
 from ...core.node import Node, unwrap
 from ...core.value import Value, make_value
 from ...support import pytree as tree
+from ...support.abstract_array import same_numbers
 from ..ir.instruction import Instruction
 from .interception import bypass_trace
 from .traced_array import CHECKS, Traced
@@ -50,7 +51,12 @@ class TracedGraph:
                 twin = make_leaf(self._own(value._content))
             else:
                 operation, operands, numbers, options = value._record
-                kept = list(map(self._own, numbers))
+                kept = [
+                    twins[x]._content  # also of a constant that is an input of a loop's body
+                    if isinstance(x, Node) and x in inputs and same_numbers(x._content, number)
+                    else self._own(number)
+                    for x, number in zip(operands, numbers, strict=True)
+                ]
                 pairs = zip(operands, kept, strict=True)
                 given = tuple(twins.get(x, k) if isinstance(x, Node) else k for x, k in pairs)
                 held = options and tree.map_leaves(self._own_option, options)

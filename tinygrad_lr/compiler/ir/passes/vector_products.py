@@ -27,8 +27,10 @@ def lower_vector_products(program: Program) -> Program:
         if new.operation not in PRODUCTS or new.dtype not in NATIVE_FLOATS:
             return new  # a sum of small integers would have a wider dtype
         a, b = new.inputs
+        if not new.size * a.size:
+            return new
         batch = len(a.shape) > 2 or len(b.shape) > 2
-        return lower_batch(new) if batch and new.size and a.size else lower_product(new)
+        return lower_batch(new) if batch else lower_product(new)
 
     return program.rewrite(lower)
 
@@ -84,16 +86,12 @@ def lower_product(x: Instruction) -> Instruction:
     most entries is read in its own order, transposed or not.
     """
     a, b = x.inputs
-    if len(b.shape) > 2:
-        return x
     shape = x.shape
     if len(a.shape) == 1:
         a = make("reshape", [a], shape=(1, *a.shape))
     if len(b.shape) == 1:
         b = make("reshape", [b], shape=(*b.shape, 1))
     (rows, depth), columns = a.shape, b.shape[1]
-    if not rows * columns * depth:
-        return x
     if is_ones(a) and rows == 1:  # 1ᵀ·B: the column sums
         out = make("sum", [b], axis=(0,), keepdims=True)
     elif depth == 1:  # outer product
