@@ -74,9 +74,10 @@ def make_node(
     operation.rules[0] = rule
     options = {} if residuals is None else {"residuals": residuals}
     record: PackedRecord = (operation, operands, numbers, options)
-    content = inside_batch(
-        packed if isinstance(packed, (float, np.generic)) else as_owned(packed)
-    )  # its gradient varies if that of an operand does
+    content = packed if isinstance(packed, (float, np.generic)) else as_owned(packed)
+    level = current_level()
+    if any(isinstance(x, Batched) and x.level is level for x in numbers):
+        content = inside_batch(content)  # its gradient varies, if its numbers don't
     if isinstance(recording, Watched):
         value = notify_watcher(recording, content, True, record)
     else:
