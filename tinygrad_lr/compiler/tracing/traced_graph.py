@@ -53,7 +53,10 @@ class TracedGraph:
                 operation, operands, numbers, options = value._record
                 kept = [
                     twins[x]._content  # also of a constant that is an input of a loop's body
-                    if isinstance(x, Node) and x in inputs and same_numbers(x._content, number)
+                    if isinstance(x, Node)
+                    and x in inputs
+                    and x in twins
+                    and same_numbers(x._content, number)
                     else self._own(number)
                     for x, number in zip(operands, numbers, strict=True)
                 ]
