@@ -182,18 +182,19 @@ def derivation(
         names.renumber(visible)
         formulas = GraphFormulas(loss, names, visible)
         graph = PathGraph(loss, names, visible, on_the_way)
-        counts = graph.counts()
-        followed = None
-        if path is not None:
-            if len(targets) != 1:
-                raise ArgumentError(
-                    f"derivation: wrt must be a single Value with path=, got {len(targets)} Values"
-                )
-            followed = graph.select_path(targets[0], path)
-        steps = build_steps(formulas, cotangents, on_the_way & visible, followed, graph.before)
+        steps = build_steps(formulas, cotangents, on_the_way & visible, None, graph.before)
         if formulas.unreadable <= visible:
             break
         visible |= formulas.unreadable  # a long formula in shorter steps
+    counts, followed = graph.counts(), None
+    if path is not None:
+        if len(targets) != 1:
+            raise ArgumentError(
+                f"derivation: wrt must be a single Value with path=, got {len(targets)} Values"
+            )
+        followed = graph.select_path(targets[0], path)
+        formulas = GraphFormulas(loss, names, visible)
+        steps = build_steps(formulas, cotangents, on_the_way & visible, followed, graph.before)
     forward = formulas.forward_pass()
     return Derivation(
         steps=tuple(steps),
