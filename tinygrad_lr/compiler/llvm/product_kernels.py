@@ -20,7 +20,7 @@ from .elementary import EMITTERS
 from .gemm import emit_product, scratch_elements
 from .loops import emit_loop
 from .memory import Memory
-from .tiling import Product
+from .tiling import Product, summation_orders
 from .vectors import lane_count, lanes, splat
 from .work_split import Share
 
@@ -91,11 +91,20 @@ def arrange_product(kernel: ProductKernel, plan: Schedule) -> Arrangement:
 
 
 def share_product(product: Product, parts: int) -> Product:
-    """Return one thread's part of a product: some rows or columns, or all if it isn't divisible."""
-    if product.rows % parts == 0 and product.rows >= 8 * parts:
-        return dataclasses.replace(product, rows=product.rows // parts)
-    if product.columns % (parts * lanes(product.dtype)) == 0:
-        return dataclasses.replace(product, columns=product.columns // parts)
+    """Return one thread's part of a product: some rows or columns; or all of it.
+
+    It must be divisible, and the parts must have the bits of the whole.
+    """
+    if len(order := summation_orders(product)) > 1:
+        return product
+    for divisible, name in (
+        (product.rows % parts == 0 and product.rows >= 8 * parts, "rows"),
+        (product.columns % (parts * lanes(product.dtype)) == 0, "columns"),
+    ):
+        if divisible:
+            part = dataclasses.replace(product, **{name: getattr(product, name) // parts})
+            if summation_orders(part) == order:
+                return part
     return product
 
 

@@ -86,6 +86,23 @@ def choose_chains(rows: int, vectors: int, depth: int) -> int:
     return chains
 
 
+def summation_orders(product: Product) -> set[int]:
+    """Return the orders in which the entries of a product are summed up, by their chains.
+
+    Two products with the same single order give the same bits, however they are cut into tiles.
+    """
+    if prefers_dot_products(product):
+        return {0}
+    vectors, J = -(-product.columns // lanes(product.dtype)), choose_tile(product)[1]
+    whole = product.columns // lanes(product.dtype) // J
+    found = set()
+    for width in {J if whole else 0, vectors - whole * J} - {0}:
+        R = choose_tile(product)[0] if must_pack_rows(product) else choose_rows(product, width)
+        heights = {R if product.rows >= R else 0, product.rows % R} - {0}
+        found |= {choose_chains(rows, width, product.depth) for rows in heights}
+    return found
+
+
 def _max_rows(J: int) -> int:
     """Return the rows for which sums, J vectors of B and a broadcast of A fit in registers."""
     registers = vector_registers()
