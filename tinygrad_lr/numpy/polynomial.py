@@ -46,7 +46,7 @@ _MODULES = (
 
 
 class _NumPy:
-    """What the functions find under `np`: `tinygrad_lr.numpy`, with Values among the arrays."""
+    """The `np` of the functions: `tinygrad_lr.numpy`, with Values among the arrays."""
 
     ndarray = (_numpy.ndarray, _Value)  # for isinstance
 
@@ -227,7 +227,7 @@ def _own_module(name: str) -> _types.ModuleType:
 
 
 _FOUND: dict[int, _Any] = {id(_numpy): _NumPy(), id(_numbers): _NUMBERS}
-"""What stands for NumPy's modules, functions and classes, by their ids."""
+"""Our modules, functions and classes by the ids of NumPy's."""
 
 for _name in _MODULES:
     globals()[_name] = _own_module(_name)

@@ -230,7 +230,9 @@ class TracedLoop:
         sliced, reverse = len(rule.seeds) + len(own), family.reverse != rule.turns
         again = LoopFamily(body, len(rule.carried), sliced, family.steps, reverse)
         outputs = [x if isinstance(x, Value) and x.requires_grad else None for x in rule.results]
-        loop = TracedLoop(again, self.held() | rule.leaves, outputs, [False] * len(outputs))
+        loop = TracedLoop(
+            again, self.values_by_input() | rule.leaves, outputs, [False] * len(outputs)
+        )
         return loop.apply(
             [
                 *rule.given_carries(),
@@ -242,7 +244,7 @@ class TracedLoop:
             ]
         )
 
-    def held(self) -> dict[Any, Value]:
+    def values_by_input(self) -> dict[Any, Value]:
         """Return the Values that hold inputs of the body, by the keys of these."""
         pairs = zip(self.inputs, self.leaves, strict=True)
         return {x.options["source"].key(): leaf for x, leaf in pairs if leaf is not None}
@@ -254,7 +256,9 @@ class TracedLoop:
         more = Body(body.name, body.inputs, (*body.results, *body.inputs[:count]), body.checks)
         whole = LoopFamily(more, count, family.sliced, family.steps, family.reverse)
         outputs = [*self.outputs, *self.leaves[:count]]
-        return TracedLoop(whole, self.held(), outputs, [*self.are_values, *[False] * count])
+        return TracedLoop(
+            whole, self.values_by_input(), outputs, [*self.are_values, *[False] * count]
+        )
 
 
 class Rule:
@@ -515,7 +519,9 @@ class TracedWhile:
         graded = [x if isinstance(x, Value) and x.requires_grad else None for x in rule.results]
         outputs = [*loop.outputs[:count], *graded, None]
         family = LoopFamily(both, count + len(moved), 0, 1, False)
-        again = TracedLoop(family, loop.held() | rule.leaves, outputs, [False] * len(outputs))
+        again = TracedLoop(
+            family, loop.values_by_input() | rule.leaves, outputs, [False] * len(outputs)
+        )
         end = 1 + count
         operands = [*given[:end], *rule.given_carries(), *given[end:], *rule.given_extra()]
         found = rule.arrange(TracedWhile(again).apply(operands)[count:])
