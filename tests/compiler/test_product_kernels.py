@@ -20,7 +20,8 @@ from llvmlite import ir
 from tinygrad_lr.compiler.llvm import tiling, vectors
 from tinygrad_lr.compiler.llvm.gemm import emit_product, scratch_elements
 from tinygrad_lr.compiler.llvm.loops import emit_loop
-from tinygrad_lr.compiler.llvm.tiling import Product, choose_tile
+from tinygrad_lr.compiler.llvm.product_kernels import share_product
+from tinygrad_lr.compiler.llvm.tiling import Product, choose_tiling
 from tinygrad_lr.compiler.llvm.vectors import (
     INDEX,
     constant_vector,
@@ -63,7 +64,7 @@ def of_width(monkeypatch):
 
 
 def forget():
-    tiling.choose_tile.cache_clear()
+    tiling.choose_tiling.cache_clear()
     tiling.must_pack_columns.cache_clear()
 
 
@@ -210,6 +211,32 @@ def test_products_of_any_shape_are_matmul(M, N, K, form, long):
     assert_product(product_of(a, b, product, long), *as_matrices(a, b, form))
 
 
+@pytest.mark.slow
+@quick
+@given(
+    st.sampled_from([1, 3, 8, 12, 16, 24, 26, 40, 64]),
+    st.sampled_from([10, 16, 32, 48, 64, 80, 96, 160]),
+    st.sampled_from([1, 3, 5, 8, 17, 40, 100, 200]),
+    st.sampled_from(["NN", "NT", "TN", "TT"]),
+    st.sampled_from(["float32", "float64"]),
+    st.integers(2, 3),
+)
+def test_threads_that_share_a_product_give_the_bits_of_one(M, N, K, form, dtype, parts):
+    a, b, product = operands(M, N, K, form, dtype)
+    part = share_product(product, parts)
+    assert (part == product) == (
+        N % (parts * lanes(dtype)) != 0 and (M % parts != 0 or 8 * parts > M)
+    )
+    found = []
+    for i in range(parts if part != product else 0):
+        rows, columns = (part.rows < M) * part.rows * i, (part.columns < N) * part.columns * i
+        moved = a.ravel()[rows * part.a_strides[0] :], b.ravel()[columns * part.b_strides[1] :]
+        found.append(product_of(*moved, part))
+    if found:
+        joined = np.concatenate(found, axis=0 if part.rows < M else 1)
+        assert joined.tobytes() == product_of(a, b, product).tobytes()
+
+
 @pytest.mark.parametrize("strides", [((0, 1), (20, 1)), ((60, 2), (0, 1)), ((30, 1), (40, 2))])
 def test_strides_may_be_anything(strides):
     memory = np.random.default_rng(0).normal(size=2000).astype(np.float32)
@@ -336,9 +363,9 @@ def test_a_tile_fits_in_the_registers(width, vectors, of_width):
     for rows in (1, 2, 7, 100, 1024):
         columns = vectors * lanes("float32")
         product = Product(rows, columns, 64, "float32", (64, 1), (columns, 1))
-        R, J = choose_tile(product)
+        R, J, chains = choose_tiling(product)
         assert 1 <= R <= rows and 1 <= J <= vectors
-        needed = R * J + J + 1
+        needed = R * J * chains + J + 1
         assert needed <= (32 if width == 64 else 16)
 
 

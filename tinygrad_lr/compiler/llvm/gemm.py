@@ -24,9 +24,8 @@ from .tiling import (
     MAX_ACCUMULATORS,
     MAX_UNROLLED_DEPTH,
     Product,
-    choose_chains,
     choose_rows,
-    choose_tile,
+    choose_tiling,
     must_pack_columns,
     must_pack_rows,
     prefers_dot_products,
@@ -57,7 +56,7 @@ def scratch_elements(product: Product) -> int:
         return 0
     width = lanes(product.dtype)
     # one square of V x V beyond the strips: packing writes whole squares
-    strips = (choose_tile(product)[1] * product.depth + width) * width
+    strips = (choose_tiling(product).vectors * product.depth + width) * width
     return row_strip_elements(product) + (strips if must_pack_columns(product) else 0)
 
 
@@ -186,7 +185,7 @@ class _TiledProduct:
         self.a, self.b, self.scratch = operands
         self.long = long
         self.dtype, self.width = product.dtype, lanes(product.dtype)
-        self.tile_rows, self.vectors = choose_tile(product)
+        self.tile_rows, self.vectors, self.chains = choose_tiling(product)
         self.packs_rows, self.packs_columns = must_pack_rows(product), must_pack_columns(product)
         if long:
             size = INDEX(MAX_ACCUMULATORS * self.width)
@@ -216,7 +215,9 @@ class _TiledProduct:
             strips = self._move(self.scratch, row_strip_elements(product), 1)
             pack_columns(self.builder, b, product.b_strides, (count, depth), strips, self.dtype)
             columns = Columns(strips, [None] * len(masks), (self.width, self.width * depth))
-        rows = self.tile_rows if self.packs_rows else choose_rows(product, len(masks))
+        rows = self.tile_rows
+        if not self.packs_rows:
+            rows = choose_rows(product, len(masks), self.chains)
         whole = product.rows // rows * rows
 
         def tile(row: Any, count: int = rows) -> None:
@@ -266,9 +267,8 @@ class _TiledProduct:
     def _make_tile(self, rows: Rows, columns: Columns) -> Tile:
         """Return the tile of these rows and columns."""
         depth = self.product.depth
-        chains = choose_chains(rows.count, len(columns.masks), depth)
-        unrolled = depth if depth <= MAX_UNROLLED_DEPTH else chains
-        return Tile(rows, columns, depth, self.dtype, unrolled, chains)
+        unrolled = depth if depth <= MAX_UNROLLED_DEPTH else self.chains
+        return Tile(rows, columns, depth, self.dtype, unrolled, self.chains)
 
     def _move(self, pointer: Any, number: Any, stride: int) -> Any:
         """Return a pointer moved by `number` strides."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from .elementary import EMITTERS
 from .gemm import emit_product, scratch_elements
 from .loops import emit_loop
 from .memory import Memory
-from .tiling import Product, summation_orders
+from .tiling import Product, choose_tiling, prefers_dot_products
 from .vectors import lane_count, lanes, splat
 from .work_split import Share
 
@@ -93,18 +92,17 @@ def arrange_product(kernel: ProductKernel, plan: Schedule) -> Arrangement:
 def share_product(product: Product, parts: int) -> Product:
     """Return one thread's part of a product: some rows or columns; or all of it.
 
-    It must be divisible, and the parts must have the bits of the whole.
+    It must be divisible, and sum in the order of the whole.
     """
-    if len(order := summation_orders(product)) > 1:
-        return product
+    dots = prefers_dot_products(product)
+    whole = product if dots else replace(product, chains=choose_tiling(product).chains)
     for divisible, name in (
         (product.rows % parts == 0 and product.rows >= 8 * parts, "rows"),
         (product.columns % (parts * lanes(product.dtype)) == 0, "columns"),
     ):
-        if divisible:
-            part = dataclasses.replace(product, **{name: getattr(product, name) // parts})
-            if summation_orders(part) == order:
-                return part
+        part = replace(whole, **{name: getattr(product, name) // parts})
+        if divisible and prefers_dot_products(part) == dots:
+            return part
     return product
 
 

@@ -8,6 +8,7 @@ measures at run time: the same shape always gets the same tile, so results are r
 
 import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .vectors import ITEM_SIZES, lanes, vector_registers
 
@@ -31,7 +32,7 @@ class Product:
 
     BLAS calls `rows`, `columns` and `depth` M, N and K; all are at least 1. `a_strides` are those
     of (row, depth) in A, `b_strides` those of (depth, column) in B, in elements: (1, M) is a
-    transposed A, (1, K) a transposed B.
+    transposed A, (1, K) a transposed B. A part of a product is given the `chains` of the whole.
     """
 
     rows: int
@@ -40,6 +41,7 @@ class Product:
     dtype: str
     a_strides: tuple[int, int]
     b_strides: tuple[int, int]
+    chains: int | None = None
 
     @property
     def transposed(self) -> "Product":
@@ -51,6 +53,7 @@ class Product:
             self.dtype,
             (self.b_strides[1], self.b_strides[0]),
             (self.a_strides[1], self.a_strides[0]),
+            self.chains,
         )
 
     @property
@@ -59,84 +62,86 @@ class Product:
         return self.rows * self.columns * self.depth
 
 
-@functools.lru_cache(maxsize=1024)
-def choose_tile(product: Product) -> tuple[int, int]:
-    """Return (R, J): tiles of R rows x J vectors of columns."""
-    vectors = -(-product.columns // lanes(product.dtype))
-    widths = [J for J in range(1, min(vectors, 8) + 1) if _max_rows(J)]
-    J = min(widths, key=lambda J: _estimate_cycles(product, vectors, J))
-    return choose_rows(product, J), J
+class Tiling(NamedTuple):
+    """Tiles of `rows` x `vectors` of columns, summed in `chains` sets of accumulators.
 
-
-def choose_rows(product: Product, J: int) -> int:
-    """Return R, the rows of a tile that is J vectors wide."""
-    # an unrolled depth makes the code of a tile longer: half the rows keep it as long as others
-    most = max(1, _max_rows(J) // (2 if product.depth <= MAX_UNROLLED_DEPTH else 1))
-    most = min(most, product.rows)
-    return min(range(1, most + 1), key=lambda R: _estimate_row_cycles(product, R, J))
-
-
-def choose_chains(rows: int, vectors: int, depth: int) -> int:
-    """Return the sets of accumulators that hide the latency; more than one for small tiles only."""
-    chains = 1
-    while (
-        chains * rows * vectors < FMA_LATENCY * FMA_PER_CYCLE and chains * 4 <= depth and chains < 8
-    ):
-        chains *= 2
-    return chains
-
-
-def summation_orders(product: Product) -> set[int]:
-    """Return the orders in which the entries of a product are summed up, by their chains.
-
-    Two products with the same single order give the same bits, however they are cut into tiles.
+    All tiles of a product, the smaller ones at its edges too, have the same chains: they decide in
+    which order an entry is summed, so that threads which share a product give the bits of one.
     """
-    if prefers_dot_products(product):
-        return {0}
-    vectors, J = -(-product.columns // lanes(product.dtype)), choose_tile(product)[1]
-    whole = product.columns // lanes(product.dtype) // J
-    found = set()
-    for width in {J if whole else 0, vectors - whole * J} - {0}:
-        R = choose_tile(product)[0] if must_pack_rows(product) else choose_rows(product, width)
-        heights = {R if product.rows >= R else 0, product.rows % R} - {0}
-        found |= {choose_chains(rows, width, product.depth) for rows in heights}
-    return found
+
+    rows: int
+    vectors: int
+    chains: int
 
 
-def _max_rows(J: int) -> int:
+@functools.lru_cache(maxsize=1024)
+def choose_tiling(product: Product) -> Tiling:
+    """Return the tiles that are estimated to be the fastest."""
+    vectors = -(-product.columns // lanes(product.dtype))
+    choices = [product.chains] if product.chains else _useful_chains(product.depth)
+    found = [
+        (_estimate_cycles(product, vectors, J, chains), J, chains)
+        for chains in choices
+        for J in range(1, min(vectors, 8) + 1)
+        if _max_rows(J, chains)
+    ]
+    _, J, chains = min(found)
+    return Tiling(choose_rows(product, J, chains), J, chains)
+
+
+def choose_rows(product: Product, J: int, chains: int) -> int:
+    """Return the rows of a tile that is J vectors wide."""
+    # an unrolled depth makes the code of a tile longer: half the rows keep it as long as others
+    shallow = product.depth <= MAX_UNROLLED_DEPTH
+    most = max(1, _max_rows(J, chains) // (2 if shallow else 1))
+    most = min(most, product.rows)
+    return min(
+        range(1, most + 1), key=lambda R: _estimate_row_cycles(product, Tiling(R, J, chains))
+    )
+
+
+def _useful_chains(depth: int) -> list[int]:
+    """Return the sets of accumulators to choose from: more hide the latency of small tiles."""
+    return [x for x in (1, 2, 4, 8) if x == 1 or 2 * x <= depth]
+
+
+def _max_rows(J: int, chains: int) -> int:
     """Return the rows for which sums, J vectors of B and a broadcast of A fit in registers."""
     registers = vector_registers()
     spare = 3 if registers > 16 else 1
-    return min(MAX_ACCUMULATORS, registers - spare - J) // J
+    return min(MAX_ACCUMULATORS, registers - spare - J) // (J * chains)
 
 
-def _estimate_cycles(product: Product, vectors: int, J: int) -> float:
+def _estimate_cycles(product: Product, vectors: int, J: int, chains: int) -> float:
     """Estimate the cycles of a product: full blocks of J vectors, and the rest."""
     whole = product.columns // lanes(product.dtype) // J
     rest = vectors - whole * J
     total = 0.0
     for count, width in ((whole, J), (1, rest)):
         if count and width:
-            total += count * _estimate_row_cycles(product, choose_rows(product, width), width)
+            tiling = Tiling(choose_rows(product, width, chains), width, chains)
+            total += count * _estimate_row_cycles(product, tiling)
     return total * (_code_size_penalty(product) if whole and rest else 1.0)
 
 
-def _estimate_row_cycles(product: Product, R: int, J: int) -> float:
-    """Estimate the cycles of one block of columns: full tiles of R rows, and the rest."""
-    total = product.rows // R * _estimate_tile_cycles(R, J, product.depth)
-    if product.rows % R:
-        total += _estimate_tile_cycles(product.rows % R, J, product.depth)
+def _estimate_row_cycles(product: Product, tiling: Tiling) -> float:
+    """Estimate the cycles of one block of columns: full tiles, and the rest of the rows."""
+    rest = product.rows % tiling.rows
+    total = product.rows // tiling.rows * _estimate_tile_cycles(tiling, product.depth)
+    if rest:
+        total += _estimate_tile_cycles(tiling._replace(rows=rest), product.depth)
         total *= _code_size_penalty(product)
     return total
 
 
-def _estimate_tile_cycles(R: int, J: int, depth: int) -> float:
+def _estimate_tile_cycles(tiling: Tiling, depth: int) -> float:
     """Estimate the cycles of one tile: a step is bound by arithmetic, loads or latency."""
+    R, J, chains = tiling
     busy = max(R * J, R + J) / FMA_PER_CYCLE + LOAD_CYCLES * (R + J)
     if depth * J * CACHE_LINE > L1_BYTES // 2:  # B comes from the second-level cache
         busy = max(busy, J * L2_LINE_CYCLES)
-    step = max(busy, FMA_LATENCY / choose_chains(R, J, depth))
-    return depth * step + TILE_OVERHEAD + R * J
+    step = max(busy, FMA_LATENCY / chains)
+    return depth * step + TILE_OVERHEAD + R * J * chains
 
 
 def _code_size_penalty(product: Product) -> float:
@@ -156,7 +161,7 @@ def must_pack_columns(product: Product) -> bool:
     if product.columns > 1 and along != 1:
         return True
     bytes_apart = stride * ITEM_SIZES[product.dtype]
-    block = choose_tile(product)[1] * lanes(product.dtype)
+    block = choose_tiling(product).vectors * lanes(product.dtype)
     if product.rows < 64 or block >= product.columns:
         return False
     lines = -(-block * ITEM_SIZES[product.dtype] // CACHE_LINE)
@@ -174,7 +179,7 @@ def row_strip_elements(product: Product) -> int:
     """Return the elements that A's strips take, rounded up to whole vectors."""
     if not must_pack_rows(product):
         return 0
-    rows, width = choose_tile(product)[0], lanes(product.dtype)
+    rows, width = choose_tiling(product).rows, lanes(product.dtype)
     return -(-(-(-product.rows // rows) * rows * product.depth) // width) * width
 
 
