@@ -27,6 +27,7 @@ from ..ir.sources import (
     Source,
     ValueData,
 )
+from ..tracing.guards import GONE
 from ..tracing.trace_function import ResultSlot
 from .specialization import Specialization, build_result
 
@@ -40,6 +41,7 @@ class FastCallWriter:
         self.program = program
         self.space: dict[str, Any] = {
             "MISSED": MISSED,
+            "GONE": GONE,
             "ndarray": np.ndarray,
             "known": program.known,
             "lock": program.lock,
@@ -76,7 +78,8 @@ class FastCallWriter:
         checks = self._check_numbers()
         head = [f"if len(args) != {arguments}:", "    return MISSED"]
         head += [f"{', '.join(names)}{',' * (arguments == 1)} = args"] if names else []
-        head += [f"if not ({check}):", "    return MISSED"]
+        head += ["try:", f"    if not ({check}):", "        return MISSED"]
+        head += ["except GONE:", "    return MISSED"]
         run = program.executable.run_lines(self)
         body = [*head, *self.lines, *checks, *run, *self._commit_lines(), self._return_line()]
         text = "\n".join(

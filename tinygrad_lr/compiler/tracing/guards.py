@@ -87,6 +87,14 @@ OPERATORS = frozenset(
 ) - {"__doc__", "__class__", "__new__", "__init__", "__init_subclass__"}
 """Methods that Python calls without a name in code, so that a class may get them unseen."""
 
+FEW = 8  # names or entries that are compared one by one
+SPELT = frozenset(
+    {"__class__", "__dict__", "__code__", "__defaults__", "__kwdefaults__", "requires_grad"}
+)
+"""Attributes that guards spell out: a name of the user's may not be one in code."""
+GONE = (LookupError, AttributeError)
+"""What guards raise for an entry or an attribute that is gone."""
+
 HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
 UNSUITABLE = frozenset({"__new__", "__getattribute__", "__del__"})
 """Methods of a class that keep its objects from being copied."""
@@ -100,7 +108,8 @@ class Check:
     def expression(self, name: Callable[[Any], str]) -> str:
         """Return the condition as Python; `name` returns an identifier for an object.
 
-        It may be False although nothing has changed, but not True if something has.
+        It may be False, or raise one of `GONE`, although nothing has changed, but it may not be
+        True if something has.
         """
         raise NotImplementedError
 
@@ -125,6 +134,10 @@ class SameEntry(Check):
             return f"{name(self.holder)}.get(None) is {name(self.was)}"
         if isinstance(self.holder, (list, deque)):
             return f"{name(self.holder)}[{self.key}] is {name(self.was)}"
+        if type(self.holder) in {dict, types.MappingProxyType}:  # no code of the user's runs
+            if self.was is MISSING:
+                return f"{name(self.key)} not in {name(self.holder)}"
+            return f"{name(self.holder)}[{name(self.key)}] is {name(self.was)}"
         return f"{name(self.holder)}.get({name(self.key)}, {name(MISSING)}) is {name(self.was)}"
 
     def holds(self) -> bool:
@@ -151,6 +164,9 @@ class SameEntries(Check):
         """Compare the lengths and the identities."""
         x, same = name(self.container), f"all({name(map)}({name(operator.is_)}, "
         parts = [f"len({x}) == {self.count}"]
+        if type(self.container) is list and len(self.keys) <= FEW:
+            parts += [f"{x}[{i}] is {name(key)}" for i, key in enumerate(self.keys)]
+            return " and ".join(parts)
         parts += [f"{same}{x}, {name(self.keys)}))"] if self.keys else []
         parts += [f"{same}{x}.values(), {name(self.values)}))"] if self.values else []
         return " and ".join(parts)
@@ -195,6 +211,9 @@ class NoNewNames(Check):
 
     def expression(self, name: Callable[[Any], str]) -> str:
         """Compare the sets."""
+        if len(self.names) <= FEW and type(self.held) is dict:
+            held = name(self.held)
+            return " and ".join(f"{name(x)} not in {held}" for x in sorted(self.names)) or "True"
         return f"{name(self.names)}.isdisjoint({name(self.held)})"
 
     def holds(self) -> bool:
@@ -211,6 +230,8 @@ class SameAttribute(Check):
 
     def expression(self, name: Callable[[Any], str]) -> str:
         """Compare identities."""
+        if self.name in SPELT and self.was is not MISSING:
+            return f"{name(self.owner)}.{self.name} is {name(self.was)}"
         return (
             f"getattr({name(self.owner)}, {name(self.name)}, {name(MISSING)}) is {name(self.was)}"
         )
@@ -624,7 +645,7 @@ class Guards:
     def expression(self, space: dict[str, Any]) -> str:
         """Return the guards as one Python expression; the objects that it names go to `space`.
 
-        It may be False although nothing has changed.
+        It may be False, or raise one of `GONE`, although nothing has changed.
         """
         names: dict[int, str] = {}
 
@@ -643,7 +664,15 @@ class Guards:
         space: dict[str, Any] = {}
         code = compile("lambda: " + self.expression(space), "<guards>", "eval")
         check: Callable[[], bool] = eval(code, space)
-        self.hold = lambda: check() or self.describe_change() is None
+
+        def hold() -> bool:
+            try:
+                found = check()
+            except GONE:
+                found = False
+            return found or self.describe_change() is None
+
+        self.hold = hold
 
     def describe_change(self) -> str | None:
         """Return what has changed since tracing, None if nothing has."""
