@@ -247,3 +247,11 @@ def test_a_compiled_program_gives_the_numbers_of_eager_code(program, backend):
     compiled = tg.compile(slope, backend=backend)
     for scale in (1.0, 0.5):
         numpy.testing.assert_allclose(compiled(scale * x), slope(scale * x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i8", "f4"])
+def test_entries_sort_in_falling_order_and_equal_ones_keep_theirs(dtype):
+    x = np.array([[3, 0, 3, 100], [0, 1, 1, 0]], dtype)
+    order = np.argsort(x, axis=1, descending=True, stable=True)
+    assert order.tolist() == [[3, 0, 2, 1], [1, 2, 0, 3]]
+    assert np.sort(x, axis=1, descending=True).tolist() == [[100, 3, 3, 0], [1, 1, 0, 0]]

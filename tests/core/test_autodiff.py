@@ -254,6 +254,12 @@ def test_a_cotangent_of_another_structure_or_shape_is_an_error(cotangent):
         pullback(cotangent)
 
 
+@pytest.mark.parametrize("primals", [X[:2], 3.0, "ab", {"x": 1.0, "y": 2.0}], ids=str)
+def test_arguments_that_are_no_tuple_are_an_error(primals):
+    with pytest.raises(ArgumentError, match="jvp: primals must be a tuple of arguments"):
+        tg.jvp(np.multiply, primals, (1.0, 0.0))
+
+
 @pytest.mark.parametrize("tangents", [(X[:2],), (1.0,), (X, X), ()], ids=str)
 def test_tangents_of_another_structure_or_shape_are_an_error(tangents):
     with pytest.raises(ArgumentError, match="jvp"):

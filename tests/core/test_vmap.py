@@ -241,6 +241,13 @@ def test_keyword_arguments_are_mapped_along_the_first_axis():
     close(tg.vmap(lambda x, y: x - y)(X, y=X[::-1]), X - X[::-1])
 
 
+@pytest.mark.parametrize("shape", [(2, 3), (3,), (3, 2, 3)], ids=str)
+def test_a_stack_of_matrices_of_outside_is_no_batch(shape):
+    x, stack = RNG.normal(size=(3, *shape)), RNG.normal(size=(3, 3, 4))
+    found = tg.vmap(lambda x: x @ stack)(x)
+    np.testing.assert_allclose(found, np.stack([each @ stack for each in x]), rtol=1e-13)
+
+
 def test_integers_choose_entries():
     at = np.array([2, 0, 1, 1, 2])
     close(tg.vmap(lambda x, i: x[i] * 2)(X, at), 2 * X[np.arange(5), at])

@@ -486,3 +486,12 @@ def test_a_long_formula_is_divided_into_steps_whose_derivatives_are_short(operat
     forward = found.text().partition("Forward")[2].partition("Back")[0]
     assert forward.count(" = sin") == lines and forward.count("sin") == operations
     assert all(share.pull.local is not None for step in found.steps for share in step.shares)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1234.5, 1e-7])
+def test_no_line_with_numbers_is_wider_than_the_text(scale):
+    W = tg.Value(np.arange(24.0).reshape(3, 8) * scale, name="W")
+    x = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
+    found = tg.derivation(np.sum(np.tanh(x @ W)), wrt=W)
+    for width in range(46, 130):
+        assert max(map(len, found.text(width=width).splitlines())) <= width

@@ -142,6 +142,7 @@ def test_a_product_binds_as_its_outermost_sign():
     assert [x.binding for x in (quotient(square, v), product(Number(2.0), square))] == [PRODUCT] * 2
     assert (square.binding, minus.binding) == (POWER, SUM)
     assert [x.within(POWER) for x in (twice, square)] == [r"\left(2u\right)", "u^{2}"]
+    assert quotient(u, Number(1.0)).latex == "u" and quotient(u, Number(-1.0)).latex == minus.latex
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tinygrad_lr.explain.graphs.layers import layers_of
 from tinygrad_lr.explain.influences import paths
 from tinygrad_lr.explain.influences.edge_weights import connections_of
 from tinygrad_lr.explain.influences.float64_graph import Float64Graph
+from tinygrad_lr.explain.influences.units import Units
 
 few = settings(max_examples=15)
 
@@ -282,3 +283,11 @@ def test_every_edge_has_the_name_of_its_weight_and_its_place():
     names = tg.influence(scaled, loss).layers[1].connections
     assert names.name(0, 1) == names.name(1, 0) == ""
     assert names.name(0, 0).endswith("[0]") and names.name(1, 1).endswith("[1]")
+
+
+def test_units_have_rows_only_where_every_array_has_those_of_the_batch():
+    model = tg.nn.MLP(2, [3], 1, generator=0)
+    loss = tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1)))
+    units = Units(Float64Graph(loss, model), 0)
+    assert units.by_row([np.ones((4, 3))]).tolist() == np.ones((4, 3)).tolist()
+    assert units.by_row([np.ones((5, 3))]) is None

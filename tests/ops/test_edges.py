@@ -374,3 +374,13 @@ def test_the_ellipses_of_einsum_are_aligned_from_the_right(subscripts, first):
         x, y = rng.normal(size=(5, *first)), y
     expected = np.einsum(subscripts, x, y)
     np.testing.assert_allclose(np.einsum(subscripts, Value(x), Value(y)).data, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("copy", [None, False, True])
+def test_a_reshape_without_a_copy_is_a_view_or_an_error(copy):
+    x = tg.zeros((2, 3))
+    np.reshape(x, 6, copy=copy)[1] = 7.0
+    assert x[0, 1] == (0.0 if copy else 7.0)
+    if copy is False:
+        with pytest.raises(ArgumentError, match="reshape: copy must be None or True"):
+            np.reshape(x.T, 6, copy=False)

@@ -178,8 +178,9 @@ def omission_text(lines: Sequence[Step] | Sequence[Given]) -> str:
 def _equals_numbers(start: str, data: Any, width: int) -> Iterator[str]:
     """Yield a line that ends in numbers, and in their shape if there are several."""
     shape = f"   ({shape_text(np.shape(data))})" if np.ndim(data) else ""
-    if (rows := matrix_rows(data, width - len(MARGIN) - 3 - len(shape))) is not None:
-        first = start if len(start) + len(rows[0]) + len(shape) <= width else f"{MARGIN}   = "
+    below = f"{MARGIN}   = "
+    if (rows := matrix_rows(data, width - len(below) - len(shape))) is not None:
+        first = start if len(start) + len(rows[0]) + len(shape) <= width else below
         if first != start:
             yield start.rstrip(" =")
         yield first + rows[0]
