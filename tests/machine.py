@@ -9,6 +9,7 @@ with a `TraceError`; it may not give other numbers, or fail where eager code doe
 from __future__ import annotations
 
 import array
+import builtins
 import collections
 import configparser
 import contextvars
@@ -180,6 +181,12 @@ class World:
         self.log = logging.getLogger("a_log_of_the_world")
         self.log.setLevel(10)
         self.limit = [0.0]
+        self.nodes = {Record(random.uniform(-1, 1, N), k): k for k in (0.5, 2.0)}
+        if random.integers(2):  # an object that isn't a key may be copied by a trace
+            self.nodes[self.record] = 1.5
+        self.scaling = lambda x: x * self.scaling.k
+        self.scaling.k = 0.5
+        vars(builtins).pop("AN_ADDED_BUILTIN", None)
         self.vectorized = np.vectorize(lambda v: v * 2.0 if v > self.limit[0] else v * 1.0)
 
     def state(self):
@@ -255,6 +262,10 @@ CHANGES = {
     "an event": lambda w, r: w.event.set(),
     "a queue": lambda w, r: w.queue.put(1),
     "a parser": lambda w, r: w.parser.set("a", "k", "3"),
+    "a table by objects": lambda w, r: w.nodes.__setitem__(w.record, float(r.integers(-2, 3))),
+    "an attribute of a function": lambda w, r: setattr(w.scaling, "k", float(r.integers(-2, 3))),
+    "an attribute that only a metaclass had": lambda w, r: setattr(w.classes.left, "rate", 0.5),
+    "a builtin": lambda w, r: setattr(builtins, "AN_ADDED_BUILTIN", r.uniform(-1, 1, N)),
     "the level of a log": lambda w, r: w.log.setLevel(20),
     "the limit of a vectorized function": lambda w, r: w.limit.__setitem__(0, 0.5),
 }
@@ -330,6 +341,14 @@ def data_held(w, x):
     return x * data
 
 
+def added_builtin():
+    """Read a name that Python looks for among the builtins."""
+    try:
+        return AN_ADDED_BUILTIN
+    except NameError:
+        return 2.0
+
+
 READS = {
     "a context variable that it sets": set_variable,
     "a context variable for a while": set_variable_for_a_while,
@@ -369,6 +388,11 @@ READS = {
     "settings of NumPy": lambda w, x: x * np.get_printoptions()["precision"],
     "decimals": lambda w, x: x * float(w.decimals[0] / w.decimals[1]),
     "a deque": lambda w, x: x * w.deque[0] + len(w.deque),
+    "a table by objects": lambda w, x: x * w.nodes.get(w.record, 3.0) * w.record.w,
+    "objects that are keys": lambda w, x: sum((x * k.w * v for k, v in w.nodes.items()), start=x),
+    "objects by id": lambda w, x: x * w.record.w * {id(k): 2 for k in w.nodes}.get(id(w.record), 3),
+    "an attribute of a function": lambda w, x: w.scaling(x),
+    "a builtin": lambda w, x: x * added_builtin(),
     "a set": lambda w, x: x * len(w.set) + sum(w.set),
     "a packed array": lambda w, x: x * w.packed[0] + len(w.bytes),
     "a partial": lambda w, x: w.partial(x),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import array
+import builtins
 import collections
 import contextlib
 import contextvars
@@ -53,6 +54,121 @@ def set_global(name, new):
 
 
 # ---- objects and classes
+
+
+class Node:
+    """An object with an array, known by its identity."""
+
+    def __init__(self, k, *children):
+        self.k, self.w, self.children = k, X * k, children
+
+
+@case
+def objects_that_are_keys():
+    a, b = Node(2.0), Node(3.0)
+    found, members, nested = {a: 2.0, b: 3.0}, {a}, {("a", a): X}
+    arrays = {a: X * 2, b: X * 3}
+
+    def f(x):
+        y = x * found.get(a, 1.0) + arrays[b] * (2 if a in members else 3) + nested.get(("a", a), 0)
+        return y * a.w + sum(k.w * v for k, v in arrays.items())
+
+    changes = [assign(found, a, 5.0), lambda: members.clear(), assign(a.w, 0, 3.0)]
+    return f, [*changes, assign(arrays[b], 1, 7.0), assign(b, "w", X), lambda: nested.clear()]
+
+
+@case
+def objects_behind_weak_references():
+    a = Node(2.0)
+    weak, keys = weakref.ref(a), weakref.WeakKeyDictionary({a: 2.0})
+    f = lambda x: x * a.w * (2 if weak() is a else 3) + keys.get(a, 1.0) * weak().w
+    return f, [assign(a.w, 0, 3.0), lambda: keys.update({a: 5.0}), assign(a, "w", X + 1)]
+
+
+@case
+def a_walk_through_a_graph():
+    leaf = Node(2.0)
+    root = Node(3.0, leaf, Node(4.0, leaf))
+    costs = {id(leaf): 2.0, id(root): 3.0}
+
+    def f(x):
+        seen, waiting, out = set(), [root], x
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += node.children
+                out = out * node.w + costs.get(id(node), 1.0)
+        return out
+
+    return f, [assign(leaf.w, 0, 3.0), assign(costs, id(leaf), 5.0), assign(root, "children", ())]
+
+
+@case
+def a_cache_by_objects():
+    a = Node(2.0)
+    factor = functools.lru_cache(lambda node: node.k)
+    factor(a)
+    return lambda x: x * factor(a) * a.w, [assign(a, "k", 5.0), lambda: factor.cache_clear()]
+
+
+@case
+def attributes_of_functions():
+    def g(x):
+        return x * g.k + getattr(g, "bias", 0.0)
+
+    g.k = X * 2
+    changes = [assign(g.k, 0, 3.0), assign(g, "k", 3.0), assign(g, "bias", 1.0)]
+    return lambda x: g(x), [*changes, lambda: delattr(g, "bias")]
+
+
+@case
+def attributes_of_methods():
+    class Scaling:
+        def scale(self, x):
+            return x * type(self).scale.k
+
+    Scaling.scale.k, owner = 2.0, Scaling()
+    return lambda x: owner.scale(x), [assign(Scaling.scale, "k", 3.0)]
+
+
+@case
+def attributes_that_a_class_gets_later():
+    class Meta(type):
+        k = 2.0
+
+        def __getattr__(cls, name):
+            return len(name)
+
+    class Base:
+        def __getattr__(self, name):
+            return 2.0 if name == "rate" else object.__getattribute__(self, name)
+
+    made, other = Meta("Made", (), {}), type("Other", (Base,), {})
+    one = other()
+
+    def f(x):
+        return x * made.k * made.factor * one.rate * getattr(one, "bias", 3.0)
+
+    changes = [assign(made, "k", 3.0), assign(made, "factor", 7.0), assign(Base, "rate", 5.0)]
+    return f, [*changes, assign(other, "rate", 7.0), assign(other, "bias", 11.0)]
+
+
+@case
+def names_among_the_builtins():
+    def f(x):
+        try:
+            return x * AN_ADDED_BUILTIN
+        except NameError:
+            return x
+
+    held = vars(builtins)
+    held.pop("AN_ADDED_BUILTIN", None)
+    return f, [
+        *(assign(held, "AN_ADDED_BUILTIN", x) for x in (2.0, X.copy())),
+        lambda: held["AN_ADDED_BUILTIN"].__imul__(2),
+        lambda: held.pop("AN_ADDED_BUILTIN"),
+    ]
 
 
 @case
@@ -649,6 +765,34 @@ def test_generators_draw_at_each_call_wherever_they_come_from(backend):
 
 
 STATE = np.random.RandomState(0)
+
+
+@refused
+def whether_arrays_share_memory():
+    w = X.copy()
+    part = w[1:]
+    return lambda x: x * (2 if np.shares_memory(w, part) else 3)
+
+
+@refused
+def whether_a_slice_may_share_memory():
+    return lambda x: x * np.may_share_memory(x, x[1:])
+
+
+@refused
+def an_array_by_its_id():
+    held = {id(ARRAY): 2.0}
+    return lambda x: x * held.get(id(ARRAY), 3.0)
+
+
+@refused
+def a_counter_on_a_function():
+    def count(x):
+        count.calls += 1
+        return x * count.calls
+
+    count.calls = 0
+    return lambda x: count(x)
 
 
 @refused

@@ -68,7 +68,8 @@ class Captures:
 
     - `models`: the models that it names, as (name, model)
     - `spaces`: the ids of the global names that functions with stand-ins run with
-    - `needed`: the keys of the arrays whose numbers the function needs while it is traced
+    - `needed`: the keys of the arrays whose numbers the function needs while it is traced, and of
+      the objects that it finds by their identity (`key_of`), which have no stand-in
     - `inner_codes`: the ids of the code of functions that others make in the trace
     """
 
@@ -122,9 +123,8 @@ class Captures:
 
     def fill_cache(self, made: Any, cached: functools.cached_property[Any]) -> None:
         """Let the object behind a copy compute a cached property, and keep it, as in eager code."""
-        real = next((x for x, copied in self._known.values() if copied is made is not x), None)
-        name = cached.attrname
-        if real is None or name is None or name in vars(made):
+        real, name = self.outer(made), cached.attrname
+        if real is made or name is None or name in vars(made):
             return
         with contextlib.suppress(Exception), bypass_trace():  # the copy raises it again
             computed = getattr(real, name)
@@ -155,9 +155,9 @@ class Captures:
             return x.known()
         if isinstance(x, (*ATOMS, Traced, Value, np.ndarray, *INTERCEPTED_TYPES)):
             return x
-        for outer, made in self._known.values():
-            if made is x and outer is not x:
-                return outer
+        outer = self.outer(x)
+        if outer is not x:
+            return outer
         if not self.guards.knows(x):
             raise TraceError(
                 f"compile: the function must return arrays, numbers, texts, or lists, tuples and "
@@ -165,6 +165,11 @@ class Captures:
                 "only once; return what it is made of, and make it outside"
             )
         return x
+
+    def outer(self, x: Any) -> Any:
+        """Return the object that x is the stand-in of, else x."""
+        outer = (outer for outer, made in self._known.values() if made is x and outer is not x)
+        return next(outer, x)
 
     def _array(self, what: str, holder: Any, key: Any, x: Any, name: str) -> Any:
         """Return an input of the program; a copy of an array whose numbers the function needs."""
@@ -213,7 +218,7 @@ class Captures:
             self.models.append((name, x))
         if isinstance(x, INTERCEPTED_TYPES):  # which the trace reads itself
             return x
-        if not holds_inputs(x):
+        if not holds_inputs(x) or key_of(x) in self.needed:
             self.guards.watch(x, f"{name!r}")
             return x
         self.guards.cover(x)
@@ -236,7 +241,10 @@ class Captures:
         made.__defaults__ = self.stand_in(f.__defaults__, f"the defaults of {f.__name__}")
         made.__kwdefaults__ = self.stand_in(f.__kwdefaults__, f"the defaults of {f.__name__}")
         made.__module__, made.__qualname__ = f.__module__, f.__qualname__
-        made.__dict__.update(f.__dict__)
+        self.guards.length(f"an attribute of {f.__name__}", vars(f))
+        for name, inner in vars(f).items():
+            vars(made)[name] = self.take(f"{f.__name__}.{name}", vars(f), name, inner, name)
+        self._contents.append((f"an attribute of {f.__name__}", vars(made), dict(vars(made))))
         if outer and not code_names(f.__code__).isdisjoint(COMPUTED):
             self.guards.length("a global variable", outer)
         for name in sorted(global_names(f.__code__, outer)):
@@ -263,6 +271,7 @@ class Captures:
             for x in (*args, *options.values()):
                 if isinstance(x, Traced):
                     x.require_hashable()
+                self.guards.need_itself(self.outer(x))
             result = f(*args, **options)
             self.guards.result(
                 f"the result of {name!r}", functools.partial(f, *args, **options), result
@@ -306,6 +315,7 @@ class Captures:
         self.guards.length(what, x)
         pairs = x.items() if isinstance(x, dict) else enumerate(x)
         for key, inner in list(pairs):
+            self.guards.watch_key(key, what)
             copied[key] = self.take(what, x, key, inner, f"{name}_{key}")
         return copied
 
@@ -333,6 +343,16 @@ class Captures:
                 slot.__set__(made, self.stand_in(inner, name))
         self.guards.watch_object(x, type(x).__name__)
         return made
+
+
+def key_of(x: Any) -> tuple[str, int]:
+    """Return the key of an object that is found by its identity."""
+    return "identity", id(x)
+
+
+def can_be_copied(x: Any) -> bool:
+    """Return True if the stand-in of an object is a copy, which has another identity."""
+    return can_copy(type(x)) and not isinstance(x, INTERCEPTED_TYPES) and holds_inputs(x)
 
 
 def is_plain_array(x: Any) -> bool:

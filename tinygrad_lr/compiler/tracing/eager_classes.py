@@ -1,6 +1,6 @@
-"""Answers about the class of a traced object: those that eager code gets about what it stands for.
+"""Answers about a traced object: those that eager code gets about what it stands for.
 
-`type`, `isinstance`, `hasattr`, `getattr` and `callable` look at an object itself. So the
+`type`, `isinstance`, `hasattr`, `getattr`, `callable` and `id` look at an object itself. So the
 functions that run in a trace have these stand-ins in their place.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .interception import CURRENT_TRACE
 from .traced_array import Traced
 
 
@@ -92,12 +93,19 @@ def eager_callable(x: Any) -> bool:
     return callable(eager_example(x))
 
 
+def eager_id(x: Any) -> int:
+    """Stand in for `id`."""
+    trace = CURRENT_TRACE.get()
+    return id(x) if trace is None else trace.identity_of(x)
+
+
 STAND_INS: dict[str, Any] = {
     "type": EagerType,
     "isinstance": eager_isinstance,
     "hasattr": eager_hasattr,
     "getattr": eager_getattr,
     "callable": eager_callable,
+    "id": eager_id,
 }
 """The stand-ins of builtins, by their names."""
 

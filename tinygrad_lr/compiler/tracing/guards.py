@@ -43,7 +43,7 @@ import numpy as np
 from ...core.node import Node
 from ...support.abstract_array import AbstractArray
 from ..ir.sources import MISSING, Cell, Context, Slots, Source, identity
-from .call_stack import is_library
+from .call_stack import is_library, is_standard_library
 from .interception import INTERCEPTED_TYPES, call_alone
 from .trace_errors import OWN_PACKAGE, OWN_PACKAGES, STANDARD_LIBRARY
 
@@ -322,14 +322,17 @@ class Presence(Check):
 class Guards:
     """The state that a program depends on. `hold()` returns True if nothing has changed.
 
-    `refuse(wrong, cure)` is called for what can be read but not watched.
+    `refuse(wrong, cure)` is called for what can be read but not watched, `need_itself(x)` for what
+    is found by its identity.
 
     Code reaches an object either through its stand-in, whose arrays are inputs of the program, or
     directly; then its arrays are watched too. `self._direct` says which, for what is watched now.
     """
 
-    def __init__(self, refuse: Callable[[str, str], None]) -> None:
-        self.refuse = refuse
+    def __init__(
+        self, refuse: Callable[[str, str], None], need_itself: Callable[[Any], None]
+    ) -> None:
+        self.refuse, self.need_itself = refuse, need_itself
         self.hold: Callable[[], bool] = lambda: True
         self._checks: dict[Any, Check] = {}
         self._watched: dict[tuple[int, bool], Any] = {}
@@ -416,9 +419,16 @@ class Guards:
             check.names -= {name}
 
     def missing_globals(self, code: types.CodeType, names: Mapping[str, Any]) -> None:
-        """Watch that there are no globals of the names that code finds among the builtins."""
+        """Watch that there are no globals of the names that code finds among the builtins.
+
+        Watch what is there too, unless it is Python's own.
+        """
+        held = vars(builtins)
         for name in sorted(read_globals(code) - names.keys()):
-            self.entry(f"the outer variable {name!r}", names, name, MISSING)
+            what, x = f"the outer variable {name!r}", held.get(name, MISSING)
+            self.entry(what, names, name, MISSING)
+            if not (isinstance(x, (*FUNCTIONS, type)) and root_of(x) in STANDARD_LIBRARY):
+                self.entry(what, held, name, x)
 
     def watch(self, x: Any, what: str) -> None:
         """Watch everything in an object that code may read."""
@@ -441,6 +451,12 @@ class Guards:
         finally:
             self._busy, self._direct = False, before
 
+    def watch_key(self, x: Any, what: str) -> None:
+        """Watch a key of a dict, or an entry of a set, which code may find by its identity."""
+        for inner in inner_objects((x,)):
+            self.need_itself(inner)
+        self.watch(x, what)
+
     def _watch_inside(self, x: Any, what: str) -> None:
         if isinstance(x, (np.ndarray, memoryview)):
             self._watch_array(np.asanyarray(x), what)
@@ -460,7 +476,7 @@ class Guards:
         elif isinstance(x, contextvars.ContextVar):
             self.entry(f"the context variable {x.name!r}", Context(x), None, x.get(MISSING))
         elif isinstance(x, weakref.ref):
-            self.watch(x(), what)
+            self.watch_key(x(), what)
         elif isinstance(x, GETTERS):
             self.watch_names(str(x.__reduce__()[1]).replace("'", ".").split("."))
         elif is_foreign(type(x)) and hasattr(x, "__wrapped__"):  # compiled, or with a cache
@@ -536,8 +552,9 @@ class Guards:
         if isinstance(x, CONTAINERS):
             self.add(SameEntries(f"an entry of {what}", x), id(x))
         if isinstance(x, (*CONTAINERS, tuple, frozenset)) and not isinstance(x, (bytearray, array)):
+            keyed = not isinstance(x, (list, tuple, deque, ValuesView, ItemsView))
             for inner in list(x):
-                self.watch(inner, what)
+                (self.watch_key if keyed else self.watch)(inner, what)
             if isinstance(x, (dict, types.MappingProxyType)):
                 for inner in list(x.values()):
                     self.watch(inner, what)
@@ -562,6 +579,8 @@ class Guards:
                 for name in ("__code__", "__defaults__", "__kwdefaults__"):
                     self.attribute(f"{x.__name__}.{name}", x, name)
                     self.watch(getattr(x, name), f"the defaults of {x.__name__}")
+                if not is_standard_library(x.__code__):
+                    self.watch(vars(x), f"the attributes of {x.__name__}")
                 for name, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
                     held = Cell(cell)
                     if name == "dispatch_cache" and root_of(x) == "functools":
@@ -596,6 +615,7 @@ class Guards:
     def _watch_class(self, x: type, names: set[str]) -> None:
         bases = [base for base in x.__mro__ if not is_foreign(base)]
         everything = self._everything and is_users(x)
+        missing = names.difference(*map(vars, x.__mro__))
         if bases:
             self.attribute(f"the bases of {x.__name__}", x, "__mro__")
         if "__subclasses__" in names:
@@ -616,6 +636,7 @@ class Guards:
                     self.length(f"an attribute of {base.__name__}", held)
                 if is_users(base):
                     self.absent(f"an operator of {base.__name__}", held, OPERATORS - held.keys())
+                    self.absent(f"an attribute of {base.__name__}", held, missing)
                 for name in names & held.keys():  # which a class before it may get
                     for earlier in bases[:i]:
                         if name not in vars(earlier):
@@ -660,6 +681,7 @@ class Guards:
     def compile(self) -> None:
         """Write `hold`, after everything has been added, and let go of the trace."""
         self.refuse = _refuse_nothing
+        self.need_itself = _need_nothing
         self._watched, self._objects, self._states, self._inputs = {}, {}, {}, set()
         space: dict[str, Any] = {}
         code = compile("lambda: " + self.expression(space), "<guards>", "eval")
@@ -820,6 +842,10 @@ def _readers_of(x: Any) -> tuple[str, ...]:
 
 
 def _refuse_nothing(wrong: str, cure: str) -> None:
+    """Do nothing: the trace is over."""
+
+
+def _need_nothing(x: Any) -> None:
     """Do nothing: the trace is over."""
 
 

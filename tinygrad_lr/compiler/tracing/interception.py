@@ -72,6 +72,9 @@ class Interceptor(Protocol):
     def note_read(self, x: Any) -> None:
         """Remember that an input is read."""
 
+    def identity_of(self, x: Any) -> int:
+        """Return the `id` of what stands there in eager code."""
+
     def stand_in(self, x: Any) -> Any:
         """Return what stands for an outer object in the trace."""
 

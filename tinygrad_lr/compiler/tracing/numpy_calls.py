@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -235,6 +235,15 @@ def full_like(
 def copy(a: Any, order: str = "K", subok: bool = False) -> Traced:
     """Return the same numbers."""
     return Traced(as_instruction(a))
+
+
+@implements(np.shares_memory, np.may_share_memory)
+def refuse_question_of_memory(*_: Any, **__: Any) -> NoReturn:
+    """Raise `TraceError`: where arrays are in memory is settled when the program is complete."""
+    raise_trace_error(
+        "whether arrays share memory isn't known while tracing",
+        "ask outside the compiled function, and pass the answer as a static argument",
+    )
 
 
 @implements(np.all)

@@ -30,7 +30,7 @@ from ..ir.sources import (
     ValueData,
 )
 from .call_stack import user_line
-from .captures import Captures, is_plain_array
+from .captures import Captures, can_be_copied, is_plain_array, key_of
 from .control_flow import CARRY, TracedControlFlow
 from .guards import Guards, Presence, changed_variable, root_of
 from .interception import RAW_SLOTS, bypass_trace, intercept
@@ -67,7 +67,8 @@ class Trace:
     - `updates`: what the sources hold in the end, where that differs
     - `guards`: what the function read that isn't an input
     - `captures`: what stands for outer objects
-    - `needed`: the keys of outer arrays whose numbers the function needs while it is traced
+    - `needed`: the keys of outer arrays whose numbers the function needs while it is traced, and
+      of objects that it finds by their identity
     - `refusal`: the first `TraceError`, also if the function caught it
     - `counters`: integers that grow with each call: (owner, name, increment)
     - `created`: every traced array, with the user's line that created it
@@ -82,7 +83,7 @@ class Trace:
         self.since = next_serial()
         self.inputs: dict[tuple[Any, ...], tuple[Source, Instruction]] = {}
         self.refusal: Exception | None = None
-        self.guards = Guards(self.refuse)
+        self.guards = Guards(self.refuse, self.need_itself)
         self.captures = Captures(self.guards, self.input, self.trace_generator, needed)
         self.needed: set[tuple[Any, ...]] = set()
         self.generators: list[np.random.Generator] = []
@@ -192,6 +193,24 @@ class Trace:
             sources = [y.options["source"] for y in inputs]
             if all(isinstance(source, Entry) for source in sources):
                 self.needed.update(source.key() for source in sources)
+
+    def need_itself(self, x: Any) -> None:
+        """Remember that code may find an object by its identity, which a copy doesn't have."""
+        if can_be_copied(x):
+            self.needed.add(key_of(x))
+
+    def identity_of(self, x: Any) -> int:
+        """Return the `id` of what x is outside the trace."""
+        if isinstance(x, Traced) and x.outer_name and x.instruction.operation == "input":
+            if isinstance(x.instruction.options["source"], Entry):
+                raise_trace_error(
+                    f"id() of {x.outer_name} isn't known while tracing",
+                    "find it by its name or its position",
+                )
+            return id(x)
+        outer = self.captures.outer(x)
+        self.need_itself(outer)
+        return id(outer)
 
     def note_update(self, x: Any = None) -> None:
         """Remember the line of the first update in place, of a traced array if it is given."""
