@@ -137,6 +137,11 @@ def _to_largest(g: Any, x: Any) -> Any:
     return out
 
 
+def _diag(x: Any) -> Any:
+    """Return the diagonal of a matrix, or the matrix with a diagonal."""
+    return np.diagonal(x) if np.ndim(x) == 2 else np.diag(x)
+
+
 def _softmax(x: Any, axes: Any) -> Any:
     e = np.exp(x - np.max(x, axis=axes, keepdims=True))
     return e / np.sum(e, axis=axes, keepdims=True)
@@ -174,12 +179,21 @@ ALONG: dict[str, Callable[..., Any]] = {
 OF_MATRICES: dict[str, Callable[..., Any]] = {
     "chol": np.linalg.cholesky, "det": np.linalg.det, "expm": scipy.linalg.expm,
     "sqrtm": scipy.linalg.sqrtm, "logm": scipy.linalg.logm,
-    "eigh": lambda a: np.concatenate([np.ravel(x) for x in np.linalg.eigh(a)]),
-    "svd": lambda a: np.concatenate(
-        [np.ravel(x) for x in np.linalg.svd(a, full_matrices=False)]
+    "F": lambda x: np.divide(
+        1.0, x[..., None, :] - x[..., :, None],
+        where=~np.eye(x.shape[-1], dtype=bool), out=np.zeros((*x.shape, x.shape[-1])),
     ),
+    "sym": lambda a: (a + np.swapaxes(a, -1, -2)) / 2, "upper": np.triu,
+    "mirror": lambda a: np.triu(a) + np.swapaxes(np.triu(a, 1), -1, -2),
+    "below": lambda a: np.tril(a, -1), "diag": lambda x: _diag(np.asarray(_drop(x))),
     "slogdet": lambda a: np.array(np.linalg.slogdet(a)),
 }  # fmt: skip
+FACTORS: dict[str, Callable[..., Any]] = {
+    "eigh": lambda a: dict(zip([r"\lambda", "V"], np.linalg.eigh(a), strict=True)),
+    "svd": lambda a: dict(zip("UsV", np.linalg.svd(a, full_matrices=False), strict=True)),
+    "qr": lambda a: dict(zip("QR", np.linalg.qr(a), strict=True)),
+    "lu": lambda a: dict(zip("PLU", scipy.linalg.lu(a), strict=True)),
+}
 LARGE: dict[str, Callable[..., Any]] = {
     "sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min,
 }  # fmt: skip
@@ -557,6 +571,9 @@ class Reader:
             for axis in range(2, np.ndim(spread)):
                 spread = np.repeat(spread, 2, axis)
             return spread
+        if name in FACTORS:
+            letter = self.index()
+            return FACTORS[name](self.argument())[letter]
         if name in OF_MATRICES:
             return OF_MATRICES[name](self.argument())
         if name == "heads":

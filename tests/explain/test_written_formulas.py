@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 
 import numpy as np
 import pytest
@@ -164,6 +165,18 @@ NETWORKS = {
 SQUARE = rng(6).normal(size=(3, 3)) + 3 * np.eye(3)
 POSITIVE = SQUARE @ SQUARE.T
 C = rng(7).normal(size=(3, 3))
+
+
+def _read(factors):
+    """A loss that reads each entry of some factors in its own way, and no sign of a vector."""
+    constants = (rng(8 + i).normal(size=np.shape(x)) for i, x in enumerate(factors))
+    return sum(np.sum(x * x * c) for x, c in zip(factors, constants, strict=True))
+
+
+def lu(a):
+    return importlib.import_module("tinygrad_lr.scipy.linalg").lu(a)
+
+
 OF_MATRICES = {
     "inv": lambda A: np.sum(np.linalg.inv(A) * C),
     "solve": lambda A: np.sum(np.linalg.solve(A, C[:, :2]) ** 2),
@@ -173,6 +186,17 @@ OF_MATRICES = {
     "eigvalsh": lambda A: np.sum(np.linalg.eigvalsh(A) ** 3),
     "svdvals": lambda A: np.sum(np.linalg.svd(A[:, :2], compute_uv=False) ** 3),
     "nuclear norm": lambda A: np.linalg.norm(A, "nuc"),
+    "eigenvectors": lambda A: np.sum(np.linalg.eigh(A)[1] ** 2 * C),
+    "eigenvalues and eigenvectors": lambda A: _read(np.linalg.eigh(A)),
+    "factors by singular values": lambda A: _read(np.linalg.svd(A * C)),
+    "those of a tall matrix": lambda A: _read(np.linalg.svd(A[:, :2], full_matrices=False)),
+    "those of a wide matrix": lambda A: _read(np.linalg.svd(A[:2], full_matrices=False)),
+    "qr": lambda A: _read(np.linalg.qr(A)),
+    "qr of a tall matrix": lambda A: _read(np.linalg.qr(A[:, :2])),
+    "qr of a wide matrix": lambda A: _read(np.linalg.qr(A[:2])),
+    "lu": lambda A: _read(lu(A)),
+    "lu of a tall matrix": lambda A: _read(lu(A[:, :2])),
+    "lu of a wide matrix": lambda A: _read(lu(A[:2])),
     "pinv": lambda A: np.sum(np.linalg.pinv(A[:, :2]) * C[:2]),
     "lstsq": lambda A: np.sum(np.linalg.lstsq(A[:, :2], C, rcond=None)[0] ** 2),
     "a power": lambda A: np.sum(np.linalg.matrix_power(A, 3) * C),
@@ -189,6 +213,7 @@ OF_MATRICES = {
 def test_the_formulas_of_linear_algebra_give_their_numbers(name):
     found = tg.derivation(OF_MATRICES[name](Value(POSITIVE, name="A")))
     assert "by the rule of" not in found.text()
+    np.testing.assert_allclose(found.gradients[0], tg.grad(OF_MATRICES[name])(POSITIVE))
     check_formulas(found)
 
 

@@ -634,7 +634,7 @@ def qr(a, mode="reduced"):
             f"qr: mode must be 'reduced' or 'r' for shape {np.shape(a)}, got 'complete'; the other "
             "factors have no derivative"
         )
-    front = a[..., :m]
+    front = a if n <= m else a[..., :m]
     q, r = _split_orthogonal(orthogonal_factors(front), front)
     if n > m:
         r = np.concatenate([r, matmul(adjoint(q), a[..., m:])], axis=-1)

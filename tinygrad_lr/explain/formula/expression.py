@@ -198,6 +198,8 @@ class Product(Expression):
 
 def _factors(coefficient: float, factors: Sequence[Expression]) -> str:
     counted = Counter(factors)
+    if coefficient == 1 and len(factors) == 1 and _template(factors[0]) == MATRIX_PRODUCT:
+        return factors[0].latex  # after a minus, or above or below a line
     powers = [
         one.within(PREFIX + (count < len(counted)))
         if times == 1

@@ -43,11 +43,20 @@ FUNCTIONS = {
     "a new axis before the rows",
     "concat": "concat(x) has the columns of all heads side by side",
     "chol": "chol(A) is the lower triangular L with L Lᵀ = A",
-    "eigh": "eigh(A) holds the eigenvalues of A, rising, and then the matrix whose columns are its "
-    "eigenvectors, row by row",
-    "svd": "svd(A) holds U, row by row, the singular values s, falling, and V, row by row, with "
-    "A = U diag(s) V",
-    "qr": "qr(A) holds Q, row by row, and then R, row by row, with A = Q R",
+    "eigh": "eigh_λ(A) holds the eigenvalues of A, rising, and eigh_V(A) its eigenvectors, of "
+    "length 1, as columns",
+    "svd": "svd_U(A), svd_s(A) and svd_V(A) are the factors of A = U diag(s) V: orthonormal "
+    "columns of U and rows of V, and s falling",
+    "qr": "qr_Q(A) and qr_R(A) are the factors of A = Q R: orthonormal columns of Q, and R upper "
+    "triangular",
+    "lu": "lu_P(A), lu_L(A) and lu_U(A) are the factors of A = P L U: P exchanges rows, L is lower "
+    "triangular with ones on its diagonal, U upper triangular",
+    "F": "F(x) has 1/(x_j − x_i) at i, j, and 0 on its diagonal",
+    "sym": "sym(A) = (A + Aᵀ)/2",
+    "mirror": "mirror(A) is the symmetric matrix with the upper triangle of A",
+    "upper": "upper(A) is the upper triangle of A, with 0 elsewhere",
+    "below": "below(A) is the part of A below its diagonal, with 0 elsewhere",
+    "diag": "diag(x) is the diagonal matrix of a vector x, and the diagonal of a matrix x",
     "slogdet": "slogdet(A) holds the sign of det A and ln |det A|",
     "expm": "expm(A) is the exponential of a matrix, I + A + A A/2 + …",
     "logm": "logm(A) is the matrix with expm(logm(A)) = A",
@@ -67,7 +76,7 @@ WINDOWS = {
     r"\star_": "x ⋆ₙ g adds up the windows of x, each times its entry of g, over all examples",
 }
 OPERATOR = re.compile(r"\\operatorname\{([^}]*)\}|(\\sigma|\\Phi)(?![a-zA-Z])")
-OF_ENTRIES = re.compile(r"[>\w]\}_\{[a-zA-Z]+\}|\\delta_\{|\\right\]_\{[a-zA-Z]")
+OF_ENTRIES = re.compile(r">\}_\{[a-zA-Z]+\}|\\delta_\{|\\right\]_\{[a-zA-Z]")
 INDEX_OF_AXES = re.compile(r"(?:\\sum|\\prod|\\max|\\min|\})_\{([nctij](?:,[nctij])*)\}")
 
 
