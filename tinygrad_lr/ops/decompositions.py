@@ -735,9 +735,12 @@ least_squares.vjp(
 
 
 def _textbook_least_squares(g, out, a, b, rcond):
-    """The rule for independent columns."""
+    """The rule for independent columns, or independent rows."""
     inverse = pseudo_inverse(a, rcond=rcond)
     back = matmul(adjoint(inverse), g)
+    if np.shape(a)[-2] < np.shape(a)[-1]:
+        rest = g - matmul(inverse, matmul(a, g))
+        return matmul(matmul(adjoint(inverse), out), adjoint(rest)) - matmul(back, adjoint(out))
     rest = b - matmul(a, out)
     return matmul(rest, adjoint(matmul(inverse, back))) - matmul(back, adjoint(out))
 

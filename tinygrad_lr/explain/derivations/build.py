@@ -210,7 +210,7 @@ def derivation(
         forward=forward,
         notation=(
             explain_derivatives(names.text(loss), one_path=followed is not None),
-            *explain_notation(_formulas(steps, forward), formulas.shown_options()),
+            *explain_notation(_formulas(steps, forward)),
         ),
         paths=tuple(counts[target] for target in targets),
         path=followed,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
@@ -134,22 +133,6 @@ class GraphFormulas:
         for value, formula in formulas.items():
             add(value, self.names.latex(value), formula, value._content)
         return tuple(lines)
-
-    def shown_options(self) -> dict[str, Mapping[str, Any]]:
-        """Return the options of the graph's operations, by the function that formulas show."""
-        found: dict[str, Mapping[str, Any]] = {}
-        for value in self.names.order:
-            if value.record is not None and value.record.operation.latex:
-                name = re.search(r"\\operatorname\{([^}]*)\}", value.record.operation.latex)
-                if name:  # options that differ from one to the next are not shown
-                    now = value.record.options
-                    before = found.get(name[1], now)
-                    found[name[1]] = {
-                        k: v
-                        for k, v in before.items()
-                        if k in now and (v is now[k] or np.array_equal(v, now[k]))
-                    }
-        return found
 
     def _resolve_counts(self, formula: Expression) -> Expression:
         """Return the formula with a single meaning of N."""
