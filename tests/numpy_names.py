@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -67,7 +68,11 @@ def classes_of(name: str, function: Callable[..., Any]) -> list[str]:
 
 
 def rule_of(operation: Primitive) -> str:
-    """Return the rules of an operation as formulas, written by the rules themselves."""
+    """Return the rules of an operation as formulas, written by the rules themselves.
+
+    Return "" for a long formula, and for one that shows an index, a size or an option of the
+    example that it is written from.
+    """
     case = Case(operation, operation.examples[0])
     out = case.forward(*case.inputs)
     names = operation.operands * len(case.arrays) if operation.variadic else operation.operands
@@ -90,7 +95,9 @@ def rule_of(operation: Primitive) -> str:
             return ""
         rules.append(f"d{name} = {text}")
     text = "; ".join(rules)
-    return text if len(text) <= 120 and "[" not in text else ""
+    of_example = {*operation.shown_options, "size", "spans"} & case.options.keys()
+    shown = of_example and r"\star" not in (operation.latex or "")
+    return "" if len(text) > 120 or shown or re.search(r"\[\d", text) else text
 
 
 def describe(implementation: Callable[..., Any]) -> str:

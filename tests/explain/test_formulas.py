@@ -17,11 +17,16 @@ from tinygrad_lr.explain.formula.plain_text import plain_text
 from tinygrad_lr.explain.formula.symbol import CONDITIONS, CONNECTIVES, Symbol, apply_symbolically
 
 FORMULAS = {o.latex: o for o in reversed(PRIMITIVES.values()) if o.latex}
+if "iv" in PRIMITIVES:  # written as NumPy's of integer orders
+    FORMULAS[PRIMITIVES["iv"].latex] = PRIMITIVES["iv"]
 FUNCTIONS = {"ln", "log", "exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "min", "max", "det"}
 FUNCTIONS |= {"arcsin", "arccos", "arctan", "arg", "binom"}
 """LaTeX's commands for functions that are written as words."""
 RELATIONS = {template: ufunc for ufunc, template in CONDITIONS.items()}
-RELATIONS |= {template: join for join, template in CONNECTIVES.items()}
+RELATIONS |= {
+    template: lambda x, y, join=join: join(np.asarray(x, bool), np.asarray(y, bool))
+    for join, template in CONNECTIVES.items()
+}
 ENTRYWISE = [o for o in OPERATIONS if o.kind == "elementwise" and not o.variadic]
 
 

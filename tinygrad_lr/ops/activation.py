@@ -51,7 +51,7 @@ relu.vjp(x=_relu_rule)
 
 
 @primitive(
-    latex=r"\operatorname{leaky\,relu}\left(<x>\right)",
+    latex=r"\operatorname{leaky\,relu}_{<slope>}\left(<x>\right)",
     kind="elementwise",
     examples=[*ONE, ((3,), {"slope": 0.3})],
     kinked=True,
@@ -116,7 +116,7 @@ softplus.vjp(x=lambda g, out, x: g * sigmoid(x))
 
 
 @primitive(
-    latex=r"\operatorname{elu}\left(<x>\right)",
+    latex=r"\operatorname{elu}\left(<x>; <alpha>\right)",
     onnx="Elu",
     kind="elementwise",
     examples=[*ONE, ((3,), {"alpha": 0.5})],
@@ -385,7 +385,7 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 
 
 @primitive(
-    latex=r"\operatorname{hardtanh}\left(<x>\right)",
+    latex=r"\operatorname{clip}\left(<x>, <low>, <high>\right)",
     kind="elementwise",
     examples=[*ONE, ((4,), {"low": 0.0, "high": 1.2})],
     kinked=lambda x, low, high: np.add(x > low, x >= high, dtype=int),
@@ -457,7 +457,7 @@ def selu(x):
 
 
 @primitive(
-    latex=r"\operatorname{celu}\left(<x>\right)",
+    latex=r"\operatorname{celu}\left(<x>; <alpha>\right)",
     onnx="Celu",
     kind="elementwise",
     examples=[*ONE, ((3,), {"alpha": 0.5})],

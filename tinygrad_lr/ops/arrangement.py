@@ -331,7 +331,7 @@ def parts(cut, ary, indices_or_sections, axis):
 
 
 @primitive(
-    latex=r"\operatorname{pad}\left(<x>\right)",
+    latex=r"\operatorname{pad}\left(<x>; <fill>\right)",
     examples=[((2, 3), {"widths": ((1, 0), (2, 1))}), ((3,), {"widths": ((1, 1),), "fill": 2.0})],
     takes_complex=True,
 )
@@ -411,7 +411,7 @@ def flipud(m):
 
 
 @primitive(
-    latex=r"\operatorname{roll}\left(<x>\right)",
+    latex=r"\operatorname{roll}\left(<x>; <shift>\right)",
     kind="linear",
     examples=[
         ((5,), {"shift": 2}),

@@ -634,7 +634,7 @@ def qr(a, mode="reduced"):
             f"qr: mode must be 'reduced' or 'r' for shape {np.shape(a)}, got 'complete'; the other "
             "factors have no derivative"
         )
-    front = a[..., :m]
+    front = a if n <= m else a[..., :m]
     q, r = _split_orthogonal(orthogonal_factors(front), front)
     if n > m:
         r = np.concatenate([r, matmul(adjoint(q), a[..., m:])], axis=-1)
@@ -735,9 +735,12 @@ least_squares.vjp(
 
 
 def _textbook_least_squares(g, out, a, b, rcond):
-    """The rule for independent columns."""
+    """The rule for independent columns, or independent rows."""
     inverse = pseudo_inverse(a, rcond=rcond)
     back = matmul(adjoint(inverse), g)
+    if np.shape(a)[-2] < np.shape(a)[-1]:
+        rest = g - matmul(inverse, matmul(a, g))
+        return matmul(matmul(adjoint(inverse), out), adjoint(rest)) - matmul(back, adjoint(out))
     rest = b - matmul(a, out)
     return matmul(rest, adjoint(matmul(inverse, back))) - matmul(back, adjoint(out))
 

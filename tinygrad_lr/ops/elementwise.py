@@ -612,7 +612,7 @@ sinc.vjp(x=lambda g, out, x: g * _sinc_slope(x, out))
 
 
 @primitive(
-    latex=r"I_n\left(<x>\right)",
+    latex=r"I_{<order>}\left(<x>\right)",
     examples=[((2, 3), {"order": 1}), ((), {"order": 0}), ((4,), {"order": 2})],
     whole=True,
 )
@@ -693,6 +693,7 @@ def i0(x):
 
 
 i0.vjp(x=lambda g, out, x: g * i1(x))
+i1.textbook(x=lambda g, out, x: g * (i0(x) - out / x))
 
 
 @implements(np.deg2rad, np.radians)

@@ -228,6 +228,17 @@ def _kept(g, out, x, v, index, path):
     return set_item(g, 0.0, index=index, path=path)
 
 
+def _textbook_written(g, out, x, v, index, path):
+    for operation, options in path:
+        g = operation(g, **options)
+    chosen = getitem_at(g, index=index)
+    count = np.arange(math.prod(np.shape(chosen))).reshape(np.shape(chosen))
+    order = np.zeros(np.shape(g), np.int64)
+    order[index] = count
+    last = order[index] == count
+    return chosen if np.all(last) else np.where(last, chosen, 0.0)
+
+
 def _written(g, out, x, v, index, path):
     for operation, options in path:
         g = operation(g, **options)
@@ -244,6 +255,7 @@ def _written(g, out, x, v, index, path):
 
 
 set_item.vjp(x=_kept, v=_written)
+set_item.textbook(v=_textbook_written)
 set_item.jvp(
     x=lambda t, out, x, v, index, path: set_item(t, 0.0, index=index, path=path),
     v=lambda t, out, x, v, index, path: set_item(

@@ -478,7 +478,7 @@ def _diagonal_index(rows, columns, offset):
 
 
 @primitive(
-    latex=r"\operatorname{diag}\left(<x>\right)",
+    latex=r"\operatorname{diag}\left(<x>; <offset>\right)",
     kind="linear",
     examples=[((3, 3),), ((2, 3, 4), {"offset": 1})],
     sentence="{v} is a diagonal of {x}: the gradient goes back there, and all other entries get 0.",
@@ -597,7 +597,7 @@ def _unit(out, x, axis, keepdims):
     return (np.conj(x) if is_complex(x) else x) / np.where(length == 0, 1.0, length)
 
 
-declare_weighted(euclidean_norm, _unit)
+declare_weighted(euclidean_norm, _unit, textbook=lambda out, x, size, axis: x / out)
 
 
 @primitive(
@@ -629,7 +629,11 @@ def _share_of_norm(out, x, axis, keepdims, order):
     return np.where(still, 0.0, sign * np.where(still, 1.0, ratio) ** (order - 1.0))
 
 
-declare_weighted(norm_of_order, _share_of_norm)
+declare_weighted(
+    norm_of_order,
+    _share_of_norm,
+    textbook=lambda out, x, size, axis, order: np.sign(x) * (np.abs(x) / out) ** (order - 1.0),
+)
 
 
 @implements(np.linalg.vector_norm)

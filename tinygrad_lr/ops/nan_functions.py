@@ -14,6 +14,7 @@ from .reduce import (
     declare_weighted,
     numpy_reduction,
     restore_axes,
+    share_of_ties,
 )
 
 
@@ -177,7 +178,11 @@ def nanmin(x, axis=None, keepdims=False):
     return np.fmin.reduce(x, axis=axis, keepdims=keepdims)
 
 
-declare_weighted(nanmax, _is_present_extreme)
-declare_weighted(nanmin, _is_present_extreme)
+for _extreme in (nanmax, nanmin):
+    declare_weighted(
+        _extreme,
+        _is_present_extreme,
+        textbook=lambda out, x, size, axis: share_of_ties(x == out, axis),
+    )
 numpy_reduction(np.nanmax, "nanmax", -math.inf, np.fmax)
 numpy_reduction(np.nanmin, "nanmin", math.inf, np.fmin)

@@ -36,7 +36,7 @@ def _rms_inverse(x, axis, eps):
     return 1 / np.sqrt(mean_along(x * x, axis) + eps)
 
 
-@primitive(latex=r"\operatorname{rms\,normalize}\left(<x>\right)", examples=LINES)
+@primitive(latex=r"\operatorname{rms\,normalize}\left(<x>; <eps>\right)", examples=LINES)
 def rms_normalize(x, axis=-1, eps=0.0):
     """x / √(mean(x²) + eps), the mean taken along the axis.
 
@@ -60,7 +60,7 @@ rms_normalize.jvp(x=_rms_rule)
 
 
 @primitive(
-    latex=r"\operatorname{standardize}\left(<x>\right)",
+    latex=r"\operatorname{standardize}\left(<x>; <eps>\right)",
     examples=LINES,
 )
 def standardize(x, axis=-1, eps=0.0):

@@ -147,7 +147,7 @@ def _winner(x, reached, axis):
     return np.max(np.where(x == reached, place, -1), axis=axis)
 
 
-def _share_of_ties(equal, axis):
+def share_of_ties(equal, axis):
     """1/k at k entries of which k are equal; the sum isn't written where each is alone."""
     count = np.sum(equal, axis=axis, keepdims=True)
     return equal if (getattr(count, "number", count) == 1).all() else equal / count
@@ -175,7 +175,7 @@ def max(x, axis=None, keepdims=False):
 declare_weighted(
     max,
     lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims),
-    textbook=lambda out, x, size, axis: _share_of_ties(x == out, axis),
+    textbook=lambda out, x, size, axis: share_of_ties(x == out, axis),
 )
 
 
@@ -201,7 +201,7 @@ def min(x, axis=None, keepdims=False):
 declare_weighted(
     min,
     lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims),
-    textbook=lambda out, x, size, axis: _share_of_ties(x == out, axis),
+    textbook=lambda out, x, size, axis: share_of_ties(x == out, axis),
 )
 
 
@@ -258,7 +258,7 @@ def _over_freedom(x, axis, ddof):
 
 
 @primitive(
-    latex=r"\operatorname{var}\left(<x>\right)",
+    latex=r"\operatorname{var}\left(<x>; <ddof>\right)",
     examples=SPREADS,
     takes_complex=True,
 )
@@ -281,7 +281,7 @@ declare_weighted(
 
 
 @primitive(
-    latex=r"\operatorname{std}\left(<x>\right)",
+    latex=r"\operatorname{std}\left(<x>; <ddof>\right)",
     examples=SPREADS,
     takes_complex=True,
 )

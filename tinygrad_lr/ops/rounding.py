@@ -95,7 +95,9 @@ def remainder(x, y):
 remainder.vjp(x=lambda g, out, x, y: g, y=lambda g, out, x, y: g * -np.floor(x / y))
 
 
-@primitive(np.fmod, latex=r"<x> \operatorname{fmod} <y>", examples=QUOTIENTS, domain=BELOW)
+@primitive(
+    np.fmod, latex=r"\operatorname{fmod}\left(<x>, <y>\right)", examples=QUOTIENTS, domain=BELOW
+)
 def fmod(x, y):
     """The remainder x - y·trunc(x/y), with the sign of x. The derivatives are 1 and -trunc(x/y).
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..formula.notation import explain_derivatives, explain_notation
 from ..graphs.call_stack import visible_variables
 from ..graphs.layers import require_real_graph
 from ..graphs.naming import Names
-from ..graphs.time_steps import write_out_steps
+from ..graphs.written_out import write_out
 from .local_derivatives import Given, GraphFormulas
 from .model import DerivationData
 from .path_counting import PathGraph, dependents_of, visible_values
@@ -159,12 +160,17 @@ def derivation(
         learning_rate = check_number("derivation", "learning_rate", learning_rate, positive=True)
     model = wrt if model is None and isinstance(wrt, Module) else model
     targets, single = _targets(loss, wrt), isinstance(wrt, Value)
-    written = write_out_steps(loss)
+    written = write_out(loss)
     loss, targets = written.loss, [written.now.get(x, x) for x in targets]
     variables = {
         name: written.now.get(x, x) if type(x) is Value else x for name, x in variables.items()
     } | dict(written.begin)
+    for letter, factor in written.factors:
+        variables[_unused(letter, variables)] = factor
     names = Names(loss, model, variables)
+    for letter, factor in written.factors:
+        names.add(factor, letter)
+    factors = [factor for _, factor in written.factors]
     cotangents = pull_back({loss: seed("derivation", loss)})
     apart: list[str] = []
     if isinstance(wrt, Module):
@@ -180,7 +186,7 @@ def derivation(
     on_the_way = dependents_of(names, targets)
     while True:
         names.renumber(visible)
-        formulas = GraphFormulas(loss, names, visible)
+        formulas = GraphFormulas(loss, names, visible, factors)
         graph = PathGraph(loss, names, visible, on_the_way)
         steps = build_steps(formulas, cotangents, on_the_way & visible, None, graph.before)
         if formulas.unreadable <= visible:
@@ -193,9 +199,9 @@ def derivation(
                 f"derivation: wrt must be a single Value with path=, got {len(targets)} Values"
             )
         followed = graph.select_path(targets[0], path)
-        formulas = GraphFormulas(loss, names, visible)
+        formulas = GraphFormulas(loss, names, visible, factors)
         steps = build_steps(formulas, cotangents, on_the_way & visible, followed, graph.before)
-    forward = formulas.forward_pass()
+    forward = formulas.forward_pass(_formulas(steps, ()))
     return Derivation(
         steps=tuple(steps),
         wrt=tuple(targets),
@@ -204,7 +210,7 @@ def derivation(
         forward=forward,
         notation=(
             explain_derivatives(names.text(loss), one_path=followed is not None),
-            *explain_notation(_formulas(steps, forward), formulas.shown_options()),
+            *explain_notation(_formulas(steps, forward)),
         ),
         paths=tuple(counts[target] for target in targets),
         path=followed,
@@ -213,6 +219,12 @@ def derivation(
         single=single,
         apart=tuple(apart),
     )
+
+
+def _unused(name: str, variables: Mapping[str, Any]) -> str:
+    """Return a name that no variable has yet: with a number, if need be."""
+    numbered = (f"{name}{i}" for i in itertools.count(2))
+    return next(x for x in itertools.chain([name], numbered) if x not in variables)
 
 
 def _formulas(steps: Sequence[Step], forward: Sequence[Given]) -> Iterator[Expression]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
@@ -24,7 +23,13 @@ from ..formula.expression import (
     product,
     total,
 )
-from ..formula.rewriting import collect_terms, first_count, name_labels, resolve_counts
+from ..formula.rewriting import (
+    collect_terms,
+    first_count,
+    name_labels,
+    replace_parts,
+    resolve_counts,
+)
 from ..formula.rules import apply_rule, rules_of, sum_spread, sum_to_shape
 from ..formula.symbol import Symbol, apply_symbolically, rank_of
 from ..graphs.naming import Names
@@ -72,24 +77,32 @@ class Given:
 class GraphFormulas:
     """The formulas of a graph, written in the names of its visible Values.
 
-    A Value that is not in `visible` is written out where it is used.
+    A Value that is not in `visible` is written out where it is used. `beside` are Values that the
+    loss may not read, but formulas of derivatives: they have names there.
     """
 
-    def __init__(self, loss: Value, names: Names, visible: Set[Value]) -> None:
+    def __init__(
+        self, loss: Value, names: Names, visible: Set[Value], beside: Sequence[Value] = ()
+    ) -> None:
         self.loss = loss
+        self.beside = beside
         self.names = names
         self.visible = visible
         self.unreadable: set[Value] = set()  # between which a rule has no formula of its own
         # the count written as N, the first one in a formula; -1 where a Value is called N
         self.count = -1 if names.has("N") else 0
         self._inner: dict[Value, Symbol] = {}
+        self._known = {self._formula(x).expression: self._named(x, x).expression for x in beside}
 
     def forward(self, value: Value) -> Expression:
         """Return the formula of a Value in terms of the visible ones before it."""
         return self._resolve_counts(self._formula(value).expression)
 
-    def forward_pass(self) -> tuple[Given, ...]:
-        """Return a line for all that the loss is computed from: arrays, leaves, and results."""
+    def forward_pass(self, derivatives: Iterable[Expression]) -> tuple[Given, ...]:
+        """Return a line for all that the loss is computed from: arrays, leaves, and results.
+
+        And for what only formulas of `derivatives` read.
+        """
         leaves = leaf_numbers(self.names.order)
         lines: list[Given] = []
         shown: set[int] = set()
@@ -99,7 +112,11 @@ class GraphFormulas:
                 shown.add(id(x))
                 lines.append(Given(Name(name), formula, data))
 
-        formulas = {x: self.forward(x) for x in self.names.order if x in self.visible and x.record}
+        parts = {part for formula in derivatives for part in formula.walk()}
+        read = [x for x in self.beside if self._known[self._formula(x).expression] in parts]
+        order = [x for x in self.names.order if x in self.visible and x.record]
+        order = sorted({*order, *read}, key=lambda x: x._serial)
+        formulas = {x: self.forward(x) for x in order}
         used = {n.latex for f in formulas.values() for n in f.walk() if isinstance(n, Name)}
         for value in self.names.order:  # what is given, in the order in which it is read
             if value.record is None:
@@ -117,26 +134,14 @@ class GraphFormulas:
             add(value, self.names.latex(value), formula, value._content)
         return tuple(lines)
 
-    def shown_options(self) -> dict[str, Mapping[str, Any]]:
-        """Return the options of the graph's operations, by the function that formulas show."""
-        found: dict[str, Mapping[str, Any]] = {}
-        for value in self.names.order:
-            if value.record is not None and value.record.operation.latex:
-                name = re.search(r"\\operatorname\{([^}]*)\}", value.record.operation.latex)
-                if name:  # options that differ from one to the next are not shown
-                    now = value.record.options
-                    before = found.get(name[1], now)
-                    found[name[1]] = {
-                        k: v
-                        for k, v in before.items()
-                        if k in now and (v is now[k] or np.array_equal(v, now[k]))
-                    }
-        return found
-
     def _resolve_counts(self, formula: Expression) -> Expression:
         """Return the formula with a single meaning of N."""
         self.count = self.count or first_count(formula)
         return name_labels(resolve_counts(formula, self.count), self.names.labels)
+
+    def _with_names(self, formula: Expression) -> Expression:
+        """Return a formula in which those of the Values beside are their names."""
+        return replace_parts(formula, self._known) if self._known else formula
 
     def derivative(self, value: Value) -> Name:
         """Return the name dL/dx."""
@@ -176,9 +181,11 @@ class GraphFormulas:
                     together.written_shape = max(written, key=len)
                 formula = sum_spread(together, own)
             found[x] = Pull(
-                None if local is None else self._resolve_counts(as_number(local.expression)),
+                None
+                if local is None
+                else self._resolve_counts(self._with_names(as_number(local.expression))),
                 local_number,
-                self._resolve_counts(formula),
+                self._resolve_counts(self._with_names(formula)),
                 own,
                 spread,
                 terms,

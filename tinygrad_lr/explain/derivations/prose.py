@@ -53,6 +53,9 @@ def describe_share(share: Share, value: Value, names: Names) -> str:
         ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, value.ndim)
         above = derivative(Name(names.latex(names.loss)), v)
         weight = value.record is None
+        if share.reader.size == value.size and pull.operation == "getitem_at":
+            text = PRIMITIVES["reshape_to"].sentence  # it drops or adds axes of one entry
+            return text.format(v=v.text, x=x.text, g="")
         text = describe_operation(pull.operation, pull.position, v, x, above, ndims, direct, weight)
         return "" if "by the rule of" in text and pull.formula != share.chain else text
     sizes = np.size(share.reader._content), np.size(pull.number)

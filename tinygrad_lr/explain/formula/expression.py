@@ -20,23 +20,13 @@ AXES = {2: "nj", 3: "ntj", 4: "ncij", 5: "nctij"}
 
 HOLE = re.compile(r"<(\w+)>")
 RELATION = re.compile(r"> (?:[<>=]|\\(?:le|ge|ne|text)) +<")
-OPENERS = (
-    r"\left(",
-    r"\left[",
-    r"\left|",
-    r"\lVert",
-    r"\lfloor",
-    r"\lceil",
-    ",",
-    "{cases}",
-    "&",
-    r"\\",
-)
+OPENERS = (r"\left[", "{cases}", "&", r"\\")
+OPENERS_OF_NUMBERS = (r"\left(", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", ";")
 MAX_ROOT = 1000.0  # of an integer, that is written as a root
 MATRIX_PRODUCT = "<x> <y>"  # a product of matrices: of several no brackets are needed
 INVERSE = re.compile(r"\^\{(?:-1|\+)\} <")  # times a matrix
 LARGE_OPERATORS = (r"\sum", r"\prod")
-INDEX = re.compile(r"_\{[^}<>]*\}$")
+INDEX = re.compile(r"_\{(?:[^{}<>]|\{[^{}]*\})*\}$")
 
 
 class Expression:
@@ -135,11 +125,13 @@ class Number(Expression):
 
 
 def _latex_of_number(number: float) -> str:
-    r"""Return a number as LaTeX: exactly where it is the root of an integer.
+    r"""Return a number as LaTeX: exactly where it is π, or the root of an integer.
 
     >>> _latex_of_number(2**0.5), _latex_of_number(1.5)
     ('\\sqrt{2}', '1.5')
     """
+    if number == math.pi:
+        return r"\pi"
     if 1 < number < MAX_ROOT and number == math.sqrt(round(number * number)):
         return rf"\sqrt{{{round(number * number)}}}" if number % 1 else number_latex(number)
     return number_latex(number)
@@ -198,6 +190,8 @@ class Product(Expression):
 
 def _factors(coefficient: float, factors: Sequence[Expression]) -> str:
     counted = Counter(factors)
+    if coefficient == 1 and len(factors) == 1 and _template(factors[0]) == MATRIX_PRODUCT:
+        return factors[0].latex  # after a minus, or above or below a line
     powers = [
         one.within(PREFIX + (count < len(counted)))
         if times == 1
@@ -212,7 +206,8 @@ def _factors(coefficient: float, factors: Sequence[Expression]) -> str:
     if coefficient == 1 and powers:
         return joined
     number = _latex_of_number(coefficient)
-    close = bool(powers) and re.match(r"[a-zA-Z]|\\hat", powers[0]) and "cdot" not in number
+    plain = "cdot" not in number and number != r"\pi"
+    close = plain and bool(powers) and re.match(r"[a-zA-Z]|\\hat", powers[0])
     return number + ("" if close else r" \cdot " if powers else "") + joined
 
 
@@ -276,7 +271,7 @@ class Call(Expression):
                 for x in fillings[hole[1]]
             )
 
-        return HOLE.sub(fill, self.template)
+        return HOLE.sub(fill, self.template).replace("+ -", "- ")
 
 
 def _template(x: Expression) -> str:
@@ -476,17 +471,21 @@ def required_binding(template: str, hole: re.Match[str]) -> int:
         return ATOM
     if before.endswith(OPENERS) or (not before and not after):
         return 0
+    if before.endswith(OPENERS_OF_NUMBERS):
+        return SIGNED
     if relation := RELATION.search(_outside_brackets(template)):
         return CONDITION if "text" in relation[0] else SIGNED
     if template == MATRIX_PRODUCT or INVERSE.search(template):
         return PREFIX if before else POWER
+    if r"\star" in template or r"\bmod" in template:
+        return PREFIX
     if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):
         return PRODUCT
     if before.endswith(("+", "-")) or re.match(r"[-+]", after):
         return SUM + (before.endswith("-") and len(before) > 1)
     if before.endswith((*LARGE_OPERATORS, r"\cdot")):
         return PRODUCT
-    return PREFIX if r"\star" in template or r"\bmod" in template else ATOM
+    return ATOM
 
 
 def _outside_brackets(template: str) -> str:

@@ -89,6 +89,7 @@ SUBSCRIPTS = str.maketrans("0123456789,njti", "₀₁₂₃₄₅₆₇₈₉,�
 APPLICATION = (
     "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
 )
+INDEX = r"_\w+(?:\.\d+)?|_\((?:[^()]|\([^()]*\))*\)|[ₙₜⱼᵢ₀-₉⁰¹²³⁴-⁹⁻,]*"
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}^_&]|\s+|[^\\{}^_&\s]")
 
 
@@ -103,10 +104,8 @@ def plain_text(latex: str) -> str:
     text = _parse(iter(TOKEN.findall(latex)), None)
     text = re.sub(r" +", " ", text)
     text = re.sub(r"(1/\w+) (?=Σ)", r"(\1) ", text)
-    text = re.sub(
-        rf"{APPLICATION}(_\w+|\[[^]]*\]|[ₙₜⱼᵢ₀-₉⁰¹²³⁴-⁹⁻,]*) *\(", r"\1(", text
-    )  # tanh(x), but cos x
-    text = re.sub(rf"{APPLICATION}(_\w+|[ₙₜⱼᵢ₀-₉⁰¹²³⁴-⁹⁻,]*) *", r"\1 ", text)
+    text = re.sub(rf"{APPLICATION}({INDEX}|\[[^]]*\]) *\(", r"\1(", text)  # tanh(x), but cos x
+    text = re.sub(rf"{APPLICATION}({INDEX}) *", r"\1 ", text)
     return re.sub(r"([(⌊⌈]) | ([)⌋⌉,])", r"\1\2", text).strip()
 
 
@@ -171,7 +170,8 @@ def _root(tokens: Iterator[str]) -> str:
                 degree += inner
             return {"3": "∛"}.get(degree, f"{degree}√") + _bracket(_argument(tokens))
         if token == "{":
-            return "√" + _bracket(_parse(tokens, "}"))
+            inner = _parse(tokens, "}")
+            return "√" + (f"({inner})" if re.match(r"\d[\d.]*[^\W\d]", inner) else _bracket(inner))
     return "√"
 
 
@@ -182,7 +182,12 @@ def _matrix(tokens: Iterator[str]) -> str:
         if token == r"\end":
             _argument(tokens)
             break
-        inner += ", " if token == "&" else "; " if token == r"\\" else token.replace("-", "−")
+        if token in {"&", r"\\"}:
+            inner += ", " if token == "&" else "; "
+        elif token == r"\begin":
+            inner += _matrix(tokens) if _argument(tokens) == "pmatrix" else _cases(tokens)
+        else:
+            inner += _parse(_take_group(token, tokens), None)
     inner = re.sub(r" *([,;]) *", r"\1 ", inner).strip()
     return f"[{inner}]"
 

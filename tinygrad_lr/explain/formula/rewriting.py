@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from ...support.text_format import number_text
 from .expression import (
@@ -74,24 +75,38 @@ def first_count(formula: Expression) -> int:
     return next((x.count for x in formula.walk() if isinstance(x, Count)), 0)
 
 
+def replace_parts(formula: Expression, known: Mapping[Expression, Expression]) -> Expression:
+    r"""Write other formulas in place of those that are known.
+
+    >>> whole, x = Name("x"), Name("s")
+    >>> replace_parts(Sum((Product(1.0, (whole, whole), ()), x)), {whole: Name("y")}).text
+    'y² + s'
+    """
+    return map_leaves(formula, lambda x: x, known=known)
+
+
 def map_leaves(
     formula: Expression,
     leaf: Callable[[Expression], Expression],
     rename: Callable[[str], str] = str,
+    known: Mapping[Expression, Expression] = MappingProxyType({}),
 ) -> Expression:
     """Replace each name, number and count of a formula, and keep its form.
 
-    `rename` is applied to the templates of operations.
+    `rename` is applied to the templates of operations; `known` are whole parts that are replaced.
     """
+    if formula in known:
+        return known[formula]
     if isinstance(formula, Sum):
-        return Sum(tuple(map_leaves(x, leaf, rename) for x in formula.terms))
+        return Sum(tuple(map_leaves(x, leaf, rename, known) for x in formula.terms))
     if isinstance(formula, Product):
-        over = [map_leaves(x, leaf, rename) for x in formula.over]
-        under = [map_leaves(x, leaf, rename) for x in formula.under]
+        over = [map_leaves(x, leaf, rename, known) for x in formula.over]
+        under = [map_leaves(x, leaf, rename, known) for x in formula.under]
         return Product(formula.coefficient, tuple(over), tuple(under))
     if isinstance(formula, Call):
         holes = tuple(
-            (hole, tuple(map_leaves(x, leaf, rename) for x in xs)) for hole, xs in formula.holes
+            (hole, tuple(map_leaves(x, leaf, rename, known) for x in xs))
+            for hole, xs in formula.holes
         )
         if not formula.count or isinstance(leaf(Count(formula.count)), Count):
             return replace(formula, template=rename(formula.template), holes=holes)

@@ -12,7 +12,15 @@ from ...core.chain_rule import as_numpy_float, match_shape, no_derivative_error
 from ...core.node import Record
 from ...core.primitive import Primitive
 from .expression import Expression, axes_letters, call, product, summation
-from .symbol import Symbol, expression_of, number_of, rank_of, times, with_axes
+from .symbol import (
+    Symbol,
+    expression_of,
+    index_settings,
+    number_of,
+    rank_of,
+    times,
+    with_axes,
+)
 
 LINE: Sequence[Callable[..., Any]] = (
     lambda g, out, x, w, *b: g * w,
@@ -51,7 +59,9 @@ def apply_rule(
         try:
             shown: Symbol = textbook(g, out, *operands, **options)
             expected = rule(*map(as_numpy_float, (g.number, out.number, *numbers)), **options)
-            if np.allclose(shown.number, expected, rtol=1e-5, atol=1e-7 * np.max(np.abs(expected))):
+            if np.allclose(
+                shown.number, expected, rtol=1e-5, atol=1e-7 * np.max(np.abs(expected), initial=0.0)
+            ):
                 return shown.with_number(expected)
         except Exception:  # the rule's own formula, or its name
             pass
@@ -64,7 +74,8 @@ def apply_rule(
         c = c(position) if operation.variadic else c
     if operation.selects:
         holes = {"g": g.expression, "x": expression_of(operands[position])}
-        formula = call(r"\operatorname{to\,argmax}\left(<g>, <x>\right)", holes)
+        template = r"\operatorname{to\,argmax}\left(<g>, <x>\right)"
+        formula = call(index_settings(template, options), holes)
         return Symbol(replace(formula, rank=rank_of(c)), number_of(c), g.length + 1)
     return Symbol(product(g.expression, local), number_of(c), g.length + 1)
 

@@ -39,8 +39,9 @@ from .expression import (
     total,
 )
 
+MAX_INDICES = 16  # in an array of indices that is written out
 MAX_CONSTANT = 4  # rows and columns of a constant that is written out
-MAX_OPERATIONS = 60  # in one formula: a longer one explains nothing
+MAX_OPERATIONS = 90  # in one formula: a longer one explains nothing
 CONDITIONS = {
     np.less: "<x> < <y>",
     np.less_equal: r"<x> \le <y>",
@@ -157,8 +158,16 @@ def apply_symbolically(
         operation.identity and squeezed_shape(out) == squeezed_shape(number_of(operands[0]))
     ):
         shapes = [x.written_shape if isinstance(x, Symbol) else np.shape(x) for x in operands]
-        found.written_shape = max(shapes, key=len)
+        found.written_shape = _joint_shape(*shapes)
     return found
+
+
+def _joint_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that others broadcast to; the longest where some lack axes."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return max(shapes, key=len)
 
 
 def rank_of(number: Any) -> int:
@@ -194,7 +203,7 @@ def _formula(
         spread = name != "reshape_to" or isinstance(x[0], (Number, Count))
         return x[0] if same or spread else _reshape(x[0], np.shape(out))
     if name in {"multiply", "chain", "zero_product"}:
-        return _outer_product(operands[0], operands[1]) or product(*x)
+        return _outer_product(operands[0], operands[1], out) or product(*x)
     if name in ALGEBRA:
         return ALGEBRA[name](*x)
     letters = _letters_of(operation, operands, options)
@@ -215,6 +224,9 @@ def _formula(
         index, lengths = index_latex(options["index"]), r" \times ".join(map(str, np.shape(out)))
         head = rf"\operatorname{{scatter}}_{{[{index}]}}"
         return call(rf"{head}\left(<x>, {lengths}\right)", {"x": x[0]})
+    if name == "set_item":
+        head = rf"\operatorname{{set}}_{{{_written_place(**options)}}}"
+        return call(rf"{head}\left(<x>, <v>\right)", {"x": x[0], "v": x[1]})
     if name == "getitem_at" and _is_scattered(x[0], options["index"]):
         return x[0].parts[0]
     if name == "getitem_at":
@@ -223,6 +235,13 @@ def _formula(
         return x[1]
     if name == "where" and x[0] in {ZERO, ONE}:
         return x[1] if x[0] == ONE else x[2]
+    if name == "where" and x[1] == ZERO and (word := _triangle(number_of(operands[0]))):
+        return call(rf"\operatorname{{{word}}}\left(<x>\right)", {"x": x[2]})
+    if name == "triangular_solution" and not options["unit_diagonal"]:
+        word = "lower" if options["lower"] else "upper"
+        inner: Expression = call(rf"\operatorname{{{word}}}\left(<x>\right)", {"x": x[0]})
+        inner = transpose(inner) if options["trans"] else inner
+        return call(r"{<x>}^{-1} <y>", {"x": inner, "y": x[1]})
     count = 0
     if name in {"mean", "mean_square"}:
         count = int(np.size(number_of(operands[0])) // max(np.size(out), 1))
@@ -236,12 +255,61 @@ def _formula(
     if operation.variadic:
         x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name(r"\ldots"), x[-1]]
         return call(operation.latex or _by_name(operation), {operation.operands[0]: x}, count)
+    if name in NORMS and letters:
+        powers = {"x": x[0], "p": expression_of(options.get("order", 2.0))}
+        return call(index_template(NORMS[name], letters), powers)
     x = [y if z is not None else Name(r"\cdot") for y, z in zip(x, operands, strict=True)]
     found = _template_call(operation, x, options, count)
-    template = index_template(found.template, letters)
+    template = index_settings(index_template(found.template, letters), options)
     if rank_of(out) == 2 and all(y.matrix for _, hole in found.holes for y in hole):
         template = template.replace(r"\cdot", r"\odot")
     return replace(found, template=template)
+
+
+NORMS = {
+    "euclidean_norm": r"\sqrt{\sum {<x>}^{2}}",
+    "norm_of_order": r"{\left(\sum {\left|<x>\right|}^{<p>}\right)}^{\frac{1}{<p>}}",
+}
+"""Those along some axes; the norm of all entries has bars."""
+
+
+def index_settings(template: str, options: Mapping[str, Any]) -> str:
+    r"""Return a template with the options of its windows, and of a padding, as an index.
+
+    >>> index_settings(r"<x> \star <w>", {"stride": (2, 2), "padding": ((1, 1), (1, 1))})
+    '<x> \\star_{\\text{stride } 2, \\text{padding } 1} <w>'
+    """
+    settings = []
+    if "size" in options and r"\star" not in template:
+        settings.append(_by_axis(options["size"], always=True))
+    if "widths" in options:
+        settings.append(_by_axis(options["widths"]))
+    settings += [
+        rf"\text{{{name} }} {_by_axis(options[name])}"
+        for name, usual in USUAL_WINDOWS.items()
+        if name in options and any(z != usual for z in np.ravel(options[name]))
+    ]
+    if not settings:
+        return template
+    index = ", ".join(settings)
+    if r"\star_{n}" in template:
+        return template.replace(r"\star_{n}", rf"\star_{{n, {index}}}")
+    return SIGN_OF_WINDOWS.sub(lambda found: rf"{found[0]}_{{{index}}}", template, 1)
+
+
+USUAL_WINDOWS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+SIGN_OF_WINDOWS = re.compile(r"\\star(?:\^\{\\mathsf\{T\}\})?|\\operatorname\{[^}]*\}")
+
+
+def _by_axis(setting: Any, always: bool = False) -> str:
+    """Return a setting by axes, as one number where it is the same for all unless `always`."""
+    parts = [setting] if np.ndim(setting) == 0 else list(setting)
+    words = [
+        str(z) if np.ndim(z) == 0 else str(z[0]) if z[0] == z[1] else f"({z[0]}, {z[1]})"
+        for z in parts
+    ]
+    words = words if always or len(set(words)) > 1 else words[:1]
+    return r" \times ".join(words)
 
 
 def _concatenate(
@@ -253,10 +321,43 @@ def _concatenate(
     )
     if stacked:
         x = [expression_of(z) for z in operands]
+    if (blocks := _blocks(x, axis, np.ndim(out))) is not None:
+        return blocks
     letters = "" if stacked else axes_letters(np.ndim(out), (axis,))
     name = r"\operatorname{stack}" if stacked else r"\operatorname{concatenate}"
     x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name(r"\ldots"), x[-1]]
     return call(index_template(rf"{name}\left(<arrays>\right)", letters), {"arrays": x})
+
+
+def _triangle(mask: Any) -> str:
+    """Return which triangle is left where this mask is not: "upper", "lower", or ""."""
+    if np.ndim(mask) != 2 or not np.any(mask):
+        return ""
+    ones = np.ones(np.shape(mask), bool)
+    kinds = {"upper": np.tril(ones, -1), "lower": np.triu(ones, 1)}
+    return next((word for word, cut in kinds.items() if np.array_equal(mask, cut)), "")
+
+
+def _blocks(x: Sequence[Expression], axis: int, ndim: int) -> Expression | None:
+    """Return rows of blocks as a matrix of them, or None if the rows aren't joined from blocks."""
+    beside = index_template(r"\operatorname{concatenate}\left(<arrays>\right)", "j")
+    if ndim != 2 or axis % ndim or any(getattr(z, "template", "") != beside for z in x):
+        return None
+    rows = [z.parts for z in x]
+    holes = {f"b{i}{k}": one for i, row in enumerate(rows) for k, one in enumerate(row)}
+    cells = r" \\ ".join(
+        " & ".join(f"<b{i}{k}>" for k in range(len(row))) for i, row in enumerate(rows)
+    )
+    return call(rf"\begin{{pmatrix}} {cells} \end{{pmatrix}}", holes)
+
+
+def _written_place(index: Any, path: Sequence[tuple[Primitive, Mapping[str, Any]]]) -> str:
+    """Return which entries of an array are written to: an index, or those of views in turn."""
+    if any(operation.name != "getitem_at" for operation, _ in path):
+        return r"\mathrm{view}"
+    indices = [options["index"] for _, options in path]
+    indices += [] if path and index is Ellipsis else [index]
+    return "".join(f"[{index_latex(one)}]" for one in indices)
 
 
 def _is_scattered(x: Expression, index: Any) -> bool:
@@ -299,8 +400,25 @@ def _sum_of_products(
     return replace(found, rank=rank_of(out))
 
 
-def _outer_product(x: Any, y: Any) -> Expression | None:
-    """Return the product of a column with a row as x yᵀ, or None for other products."""
+def _outer_product(x: Any, y: Any, out: Any) -> Expression | None:
+    """Return the product of a column with a row as x yᵀ, or None for other products.
+
+    That of arrays that have no axis in common, of more than two together, is written by entries.
+    """
+    if np.ndim(out) > 2 and isinstance(x, Symbol) and isinstance(y, Symbol):
+        letters = "bijklmnop"[: np.ndim(out)]
+        axes = [
+            "".join(c for c, n in zip(letters[-np.ndim(z.number) :], z.shape, strict=True) if n > 1)
+            for z in (x, y)
+        ]
+        whole = [squeezed_shape(z.number) == list(z.written_shape) for z in (x, y)]
+        if all(axes) and all(whole) and not set(axes[0]) & set(axes[1]):
+            return _sum_of_products(
+                [x.expression, y.expression],
+                [x, y],
+                f"{axes[0]},{axes[1]}->" + "".join(c for c in letters if c in axes[0] + axes[1]),
+                out,
+            )
     of_x, of_y = np.shape(number_of(x)), np.shape(number_of(y))
     column = len(of_x) == 2 and of_x[0] > of_x[1] == 1
     row = of_y[-1:] > (1,) and of_y[:-1] in {(), (1,)}
@@ -384,9 +502,13 @@ def _template_call(
     operation: Primitive, x: Sequence[Expression], options: Mapping[str, Any], count: int = 0
 ) -> Call:
     """Return an operation's template with the operands and the options that it shows."""
-    shown = {name: expression_of(options[name]) for name in operation.shown_options}
-    fillings = dict(zip(operation.operands, x, strict=True)) | shown
-    return call(operation.latex or _by_name(operation), fillings, count)
+    template, shown = operation.latex or _by_name(operation), {}
+    for name in operation.shown_options:
+        if f"; <{name}>" in template and np.array_equal(options[name], operation.defaults[name]):
+            template = template.replace(f"; <{name}>", "")  # behind a semicolon, if it is unusual
+        else:
+            shown[name] = expression_of(options[name])
+    return call(template, dict(zip(operation.operands, x, strict=True)) | shown, count)
 
 
 def explicit_formula(
@@ -419,9 +541,10 @@ def index_latex(index: Any) -> str:
         return ":".join(ends).removesuffix(":")
     if index is Ellipsis:
         return r"\ldots"
-    if isinstance(index, np.ndarray) and index.ndim == 1 and index.size <= MAX_ENTRIES:
-        chosen = np.flatnonzero(index) if index.dtype == np.bool_ else index
-        return rf"[{', '.join(map(str, chosen.tolist()))}]"
+    if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.ndim:
+        return ", ".join(index_latex(places) for places in np.nonzero(index))
+    if isinstance(index, np.ndarray) and index.ndim and index.size <= MAX_INDICES:
+        return str(index.tolist())
     if index is None:
         return r"\mathrm{new}"
     return str(index) if isinstance(index, (int, np.integer)) else r"\cdot"
@@ -547,6 +670,10 @@ def expression_of(x: Any) -> Expression:
     """Return the formula of a Symbol, a plain number, or a plain array."""
     if isinstance(x, Symbol):
         return x.expression
+    if isinstance(x, str):
+        return Name(x)
+    if isinstance(x, tuple) and x and all(type(z) is int for z in x):
+        return Name(", ".join(map(str, x)))
     array = np.asarray(x if x is not None else np.nan)
     if array.size and array.dtype.kind in "fiub":
         first = array.reshape(-1)[0]

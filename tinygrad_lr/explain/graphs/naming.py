@@ -156,6 +156,10 @@ class Names:
         """Return whether a Value or constant has this name in formulas."""
         return plain_text(latex) in self._taken
 
+    def add(self, x: Value, name: str) -> None:
+        """Name a Value that may be beside the graph of the loss; a name that it has stays."""
+        self._give(x, name)
+
     def renumber(self, visible: Set[Value]) -> None:
         """Number the Values without a name again, so that the visible ones are v₁, v₂, ..."""
         for value in self.numbered:

@@ -18,7 +18,7 @@ from ...support.errstate import ignore_float_errors
 from ...support.validation import as_finite, check_flag, check_instance, shape_of, short_repr
 from ..graphs.call_stack import visible_variables
 from ..graphs.naming import SUBSCRIPT
-from ..graphs.time_steps import write_out_steps
+from ..graphs.written_out import write_out
 from .activations import activations_of
 from .edge_weights import connections_of
 from .factors import activation_of, before_activation, slope_name
@@ -258,7 +258,7 @@ def _delta(graph: Float64Graph, i: int) -> tuple[str, Array, str]:
 
 def _in_time(graph: Float64Graph) -> tuple[TimeInfluence, ...]:
     """Return the gradients of the recurrent layers along time."""
-    long = write_out_steps(graph.loss, limit=MAX_TIME_STEPS)
+    long = write_out(graph.loss, limit=MAX_TIME_STEPS)
     if not long.chains:
         return ()
     gradients = pull_back({long.loss: seed("influence", long.loss)})

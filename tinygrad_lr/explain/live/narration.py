@@ -104,7 +104,8 @@ def options_text(operation: Primitive, options: Mapping[str, Any]) -> str:
     parts = [
         f"{k}={array_text(x) if isinstance(x, np.ndarray) else f'{x!r:.30}'}"
         for k, x in options.items()
-        if k not in VISIBLE_OPTIONS and not _is_default(x, operation.defaults.get(k))
+        if k not in (*VISIBLE_OPTIONS, *operation.shown_options)
+        and not _is_default(x, operation.defaults.get(k))
     ]
     return f" ({', '.join(parts)})" if parts else ""
 

@@ -51,7 +51,7 @@ def sliding_windows(x, size=(), stride=(), dilation=()):
 
 
 @primitive(
-    latex=r"\operatorname{overlap}\left(<x>\right)",
+    latex=r"\operatorname{overlap}\left(<x>; <length>\right)",
     kind="linear",
     examples=[
         ((2, 4), {"length": (5,), "stride": (1,), "dilation": (1,)}),

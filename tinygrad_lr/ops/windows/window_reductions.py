@@ -56,7 +56,7 @@ def window_sum(x, size=(), stride=(), dilation=(), mask=None):
 
 
 @primitive(
-    latex=r"\operatorname{windowspread}\left(<x>\right)",
+    latex=r"\operatorname{windowspread}\left(<x>; <length>\right)",
     kind="linear",
     examples=[
         ((2, 4), {**LINE, "length": (5,)}),

@@ -21,7 +21,7 @@ POSITIVE = (0.5, 3.0)
 
 @primitive(
     sc.i0e,
-    latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)",
+    latex=r"e^{-\left|<x>\right|} \cdot I_0\left(<x>\right)",
     examples=ONE,
     kinked=True,
     whole=True,
@@ -35,7 +35,9 @@ def i0e(x):
     return sc.i0e(x)
 
 
-@primitive(sc.i1e, latex=r"e^{-\left|<x>\right|} I_1\left(<x>\right)", examples=ONE, whole=True)
+@primitive(
+    sc.i1e, latex=r"e^{-\left|<x>\right|} \cdot I_1\left(<x>\right)", examples=ONE, whole=True
+)
 def i1e(x):
     """e^(-|x|)·I₁(x).
 
@@ -64,7 +66,7 @@ def iv(order, x):
 
 @primitive(
     sc.ive,
-    latex=r"e^{-\left|<x>\right|} I_{<order>}\left(<x>\right)",
+    latex=r"e^{-\left|<x>\right|} \cdot I_{<order>}\left(<x>\right)",
     domain={"order": POSITIVE, "x": POSITIVE},
     examples=TWO,
     whole=True,
@@ -99,7 +101,11 @@ def k1(x):
 
 
 @primitive(
-    sc.k0e, latex=r"e^{<x>} K_0\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True
+    sc.k0e,
+    latex=r"e^{<x>} \cdot K_0\left(<x>\right)",
+    domain={"x": POSITIVE},
+    examples=ONE,
+    whole=True,
 )
 def k0e(x):
     """e^x·K₀(x).
@@ -111,7 +117,11 @@ def k0e(x):
 
 
 @primitive(
-    sc.k1e, latex=r"e^{<x>} K_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True
+    sc.k1e,
+    latex=r"e^{<x>} \cdot K_1\left(<x>\right)",
+    domain={"x": POSITIVE},
+    examples=ONE,
+    whole=True,
 )
 def k1e(x):
     """e^x·K₁(x).
@@ -141,7 +151,7 @@ def kv(order, x):
 
 @primitive(
     sc.kve,
-    latex=r"e^{<x>} K_{<order>}\left(<x>\right)",
+    latex=r"e^{<x>} \cdot K_{<order>}\left(<x>\right)",
     domain={"order": POSITIVE, "x": POSITIVE},
     examples=TWO,
     whole=True,
@@ -384,7 +394,7 @@ def airy(z):
 
 @primitive(
     sc.struve,
-    latex=r"H_{<order>}\left(<x>\right)",
+    latex=r"\operatorname{struve}_{<order>}\left(<x>\right)",
     domain={"order": POSITIVE, "x": POSITIVE},
     examples=TWO,
     whole=True,

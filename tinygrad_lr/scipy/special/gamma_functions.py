@@ -216,7 +216,7 @@ binom.vjp(
 
 @primitive(
     sc.poch,
-    latex=r"\left(<z>\right)_{<m>}",
+    latex=r"\operatorname{poch}\left(<z>, <m>\right)",
     domain={"z": POSITIVE, "m": POSITIVE},
     examples=TWO,
     whole=True,
@@ -264,7 +264,7 @@ def log_expit(x):
 log_expit.vjp(x=lambda g, out, x: g * sigmoid(-x))
 
 
-@primitive(sc.entr, latex=r"-<x> \ln <x>", domain={"x": POSITIVE}, examples=ONE, whole=True)
+@primitive(sc.entr, latex=r"-<x> \cdot \ln <x>", domain={"x": POSITIVE}, examples=ONE, whole=True)
 def entr(x):
     """The entropy's term -x·ln x, with 0 at 0.
 
@@ -279,7 +279,7 @@ entr.vjp(x=lambda g, out, x: g * (-np.log(x) - 1))
 
 @primitive(
     sc.xlogy,
-    latex=r"<x> \ln <y>",
+    latex=r"<x> \cdot \ln <y>",
     domain={"x": POSITIVE, "y": POSITIVE},
     examples=TWO,
     whole=True,
@@ -299,7 +299,7 @@ xlogy.vjp(x=lambda g, out, x, y: g * (np.log(y)), y=lambda g, out, x, y: g * _ra
 
 @primitive(
     sc.xlog1py,
-    latex=r"<x> \ln\left(1 + <y>\right)",
+    latex=r"<x> \cdot \ln\left(1 + <y>\right)",
     domain={"x": POSITIVE, "y": POSITIVE},
     examples=TWO,
     whole=True,
@@ -319,7 +319,7 @@ xlog1py.vjp(x=lambda g, out, x, y: g * (np.log1p(y)), y=lambda g, out, x, y: g *
 
 @primitive(
     sc.rel_entr,
-    latex=r"<x> \ln \frac{<x>}{<y>}",
+    latex=r"<x> \cdot \ln \frac{<x>}{<y>}",
     domain={"x": POSITIVE, "y": POSITIVE},
     examples=TWO,
     whole=True,
@@ -340,7 +340,7 @@ rel_entr.vjp(
 
 @primitive(
     sc.kl_div,
-    latex=r"<x> \ln \frac{<x>}{<y>} - <x> + <y>",
+    latex=r"<x> \cdot \ln \frac{<x>}{<y>} - <x> + <y>",
     domain={"x": POSITIVE, "y": POSITIVE},
     examples=TWO,
     whole=True,

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.special as sc
 
 from ...core.primitive import chain, implements, primitive
-from .gamma_functions import betaln, digamma, gammaln, xlog1py, xlogy
+from .gamma_functions import beta, betaln, digamma, gammaln, xlog1py, xlogy
 
 PIECE = 512  # entries whose nodes fit in the processor's cache
 NODES = 320
@@ -105,7 +105,8 @@ def _power_of_log(x, order):
 
 @primitive(
     kind="elementwise",
-    latex=r"\int_0^{<x>} \frac{t^{<a> - 1} e^{-t}}{\Gamma\left(<a>\right)} \ln^{<order>} t \, dt",
+    latex=r"\int_0^{<x>} \frac{t^{<a> - 1} \cdot e^{-t}}{\Gamma\left(<a>\right)}"
+    r" \cdot \ln^{<order>} t \, dt",
     domain={"a": POSITIVE, "x": POSITIVE},
     examples=[*SHAPES, ((), (), {"order": 1})],
     whole=True,
@@ -135,8 +136,8 @@ log_moment_of_gamma.vjp(
 
 @primitive(
     kind="elementwise",
-    latex=r"\int_0^{<x>} \frac{t^{<a> - 1} (1 - t)^{<b> - 1}}"
-    r"{B\left(<a>, <b>\right)} \ln^{<j>} t \, \ln^{<k>}(1 - t) \, dt",
+    latex=r"\int_0^{<x>} \frac{t^{<a> - 1} \cdot (1 - t)^{<b> - 1}}"
+    r"{B\left(<a>, <b>\right)} \cdot \ln^{<j>} t \cdot \ln^{<k>}(1 - t) \, dt",
     domain={"a": POSITIVE, "b": POSITIVE, "x": UNIT},
     examples=[*THREE_SHAPES, ((), (), (), {"j": 1})],
     whole=True,
@@ -377,6 +378,13 @@ def _density_of_t(df, t):
     return np.exp(size - 0.5 * (df + 1) * np.log1p(t * t / df)) / np.sqrt(np.pi * df)
 
 
+def _textbook_slope_of_stdtr(df, t):
+    """The slope for t ≠ 0."""
+    a, z = df / 2, df / (df + t * t)
+    density = z**a * np.sqrt(1 - z) / (df * beta(a, 0.5))
+    return -np.sign(t) * (_slope_of_betainc(a, 0.5, z) / 4 + density / 2)
+
+
 def _slope_of_stdtr(df, t):
     size = np.where(t == 0, 1.0, np.abs(t))
     z = df / (df + size * size)
@@ -405,6 +413,7 @@ stdtr.vjp(
     df=lambda g, out, df, t: g * _slope_of_stdtr(df, t),
     t=lambda g, out, df, t: g * _density_of_t(df, t),
 )
+stdtr.textbook(df=lambda g, out, df, t: g * _textbook_slope_of_stdtr(df, t))
 
 
 @primitive(
@@ -426,4 +435,11 @@ def stdtrit(df, p):
 stdtrit.vjp(
     df=lambda g, out, df, p: g * (-_slope_of_stdtr(df, out) / _density_of_t(df, out)),
     p=lambda g, out, df, p: g * (1 / _density_of_t(df, out)),
+)
+stdtrit.textbook(
+    df=lambda g, out, df, p: (
+        -g
+        * _textbook_slope_of_stdtr(df, out)
+        * (np.sqrt(df) * beta(df / 2, 0.5) * (1 + out * out / df) ** ((df + 1) / 2))
+    )
 )

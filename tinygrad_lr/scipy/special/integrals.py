@@ -503,4 +503,7 @@ def _slope_of_exprel(x):
 
 
 exprel.vjp(x=lambda g, out, x: g * _slope_of_exprel(x))
+exprel.textbook(x=lambda g, out, x: g * (np.exp(x) - out) / x)
+
+
 spence.vjp(x=lambda g, out, x: g * -hyp2f1(1.0, 1.0, 2.0, 1 - x))

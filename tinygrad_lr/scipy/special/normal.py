@@ -19,7 +19,7 @@ MAX_ORDER = 100  # of a derivative
 
 @primitive(
     sc.erfcx,
-    latex=r"e^{{<x>}^2} \operatorname{erfc}\left(<x>\right)",
+    latex=r"e^{{<x>}^2} \cdot \operatorname{erfc}\left(<x>\right)",
     examples=ONE,
     whole=True,
     takes_complex=True,

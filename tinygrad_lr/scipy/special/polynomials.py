@@ -153,7 +153,7 @@ def _chebyu_slope(n, x):
 
 @primitive(
     sc.eval_genlaguerre,
-    latex=r"L_{<n>}^{(<alpha>)}\left(<x>\right)",
+    latex=r"\operatorname{laguerre}_{<n>}^{(<alpha>)}\left(<x>\right)",
     domain={"n": DEGREE, "alpha": PARAMETER},
     examples=THREE,
     whole=True,
@@ -169,7 +169,7 @@ def eval_genlaguerre(n, alpha, x):
 
 @primitive(
     sc.eval_laguerre,
-    latex=r"L_{<n>}\left(<x>\right)",
+    latex=r"\operatorname{laguerre}_{<n>}\left(<x>\right)",
     domain={"n": DEGREE},
     examples=TWO,
     whole=True,

@@ -19,7 +19,7 @@ def _peak(a, b, axis):
 
 
 @primitive(
-    latex=r"\ln \left|\sum <b> e^{<a>}\right|",
+    latex=r"\ln \left|\sum <b> \cdot e^{<a>}\right|",
     domain={"b": (0.5, 2.0)},
     examples=[((2, 3), (2, 3)), ((2, 3), (3,), {"axis": 0}), ((3,), (), {"keepdims": True})],
     whole=True,

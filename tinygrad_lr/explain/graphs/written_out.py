@@ -1,7 +1,7 @@
-"""Write recurrent layers out, step by step in time, so that a derivation shows the sum over time.
+"""Write out the operations of a graph that textbooks write in several steps.
 
-A recurrent layer is one operation of a graph. Here it becomes the steps that it stands for, as
-textbooks write them, each with a name; the rest of the graph is recorded again above it.
+A recurrent layer becomes its steps in time, so that a derivation shows the sum over time, and a
+factorisation its factors, each with a name; the rest of the graph is recorded again above them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from ...core.graph import topological_order
 from ...core.value import Value
 from ...ops.activation import sigmoid
+from .factors import FACTORS, factor_slices, split_factors
 from .replay import leaf_numbers, rerun
 
 MAX_TIME_STEPS = 12  # written out; a longer sequence stays one operation
@@ -22,21 +23,23 @@ MAX_TIME_STEPS = 12  # written out; a longer sequence stays one operation
 
 @dataclass(frozen=True, eq=False)
 class WrittenOut:
-    """A graph in which recurrent operations are written out.
+    """A graph in which recurrent operations and factorisations are written out.
 
     - `loss`: that of the new graph; `now`: its Values by those of the old one, where they differ
     - `begin`: names of the arrays that the steps begin from
-    - `chains`: for each operation, its recurrent weight, its name, and the states of all steps
+    - `factors`: the factors of matrices, with their letters, also those that the loss doesn't read
+    - `chains`: for each recurrent operation, its weight, its name, and the states of all steps
     """
 
     loss: Value
     now: Mapping[Value, Value]
     begin: Mapping[str, Any]
+    factors: Sequence[tuple[str, Value]]
     chains: Sequence[tuple[Value, str, Sequence[Value]]]
 
 
-def write_out_steps(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
-    """Write out the recurrent operations of at most `limit` steps in the graph of a loss.
+def write_out(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
+    """Write out factorisations, and recurrent operations of at most `limit` steps.
 
     The graph stays as it is where there are none, or where a leaf has other numbers by now.
     """
@@ -46,8 +49,8 @@ def write_out_steps(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
         for x in order
         if x.record is not None and x.record.operation.name in STEPS and len(x._content) <= limit
     }
-    same = WrittenOut(loss, {}, {}, ())
-    if not loops:
+    same = WrittenOut(loss, {}, {}, (), ())
+    if not loops and not any(_is_factorisation(x) for x in order):
         return same
     leaves = leaf_numbers(order)
     if any(x._content is not n and not np.array_equal(x._content, n) for x, n in leaves.items()):
@@ -56,13 +59,15 @@ def write_out_steps(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
     begin: dict[str, Any] = {}
     chains: list[tuple[Value, str, Sequence[Value]]] = []
     states: dict[Value, tuple[Any, Any]] = {}  # the h and the c of long short-term memory
+    factors: list[tuple[str, Value]] = []
+    pieces: dict[Value, Any] = {}  # factors by the parts of a row that hold them
     for value in order:
         if value.record is None:
             continue
         operation, operands, numbers, options = value.record
         if value in loops:
             given = [
-                now.get(x, n) if type(x) is Value else n
+                now.get(x, n) if type(x) is Value else _named_array(x, n)
                 for x, n in zip(operands, numbers, strict=True)
             ]
             begin |= {f"{name}0": x for name, x in zip("hc", given[1:-2], strict=False)}
@@ -74,14 +79,51 @@ def write_out_steps(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
             if type(found) is tuple:
                 states[value] = found
             now[value] = np.concatenate(found, axis=-1) if type(found) is tuple else found
+        elif _is_factorisation(value):
+            a = now.get(operands[0], numbers[0])
+            parts = split_factors(operation, a, options)
+            factors += parts.items()
+            now[value] = np.concatenate([_as_row(x, a) for x in parts.values()], axis=-1)
+            for reader in order:
+                if (found := _factor_read(reader, value)) is not None:
+                    pieces[reader] = parts[found]
+        elif value in pieces:
+            piece = pieces[value]
+            now[value] = piece if piece.shape == value.shape else np.reshape(piece, value.shape)
+        elif operation.name == "reshape_to" and operands[0] in pieces:
+            now[value] = pieces[operands[0]]
         elif operation.name == "getitem_at" and operands[0] in states:
             now[value] = _state_at(states[operands[0]], options["index"], now[operands[0]])
         else:
-            now.update(rerun([value], now))
+            now.update(rerun([value], now, constant=_named_array))
         if value in now and value.name:
             now[value].name = value.name
     changed = {x: new for x, new in now.items() if x is not new}
-    return WrittenOut(now[loss], changed, begin, chains)
+    return WrittenOut(now[loss], changed, begin, factors, chains)
+
+
+def _is_factorisation(value: Value) -> bool:
+    """Return whether a Value is a row of factors of a matrix."""
+    return value.record is not None and value.record.operation.name in FACTORS
+
+
+def _as_row(x: Any, a: Any) -> Any:
+    return np.reshape(x, (*np.shape(a)[:-2], -1))
+
+
+def _factor_read(reader: Value, row: Value) -> str | None:
+    """Return the letter of the factor that a Value reads from a row, or None."""
+    if reader.record is None or reader.record.operands[0] is not row:
+        return None
+    operation, _, numbers, _ = row.record
+    index = reader.record.options.get("index")
+    places = factor_slices(operation, numbers[0]).items()
+    return next((letter for letter, (place, _) in places if index == (Ellipsis, place)), None)
+
+
+def _named_array(x: Any, number: Any) -> Any:
+    """Return the caller's own array, which may have a name, if it still has the numbers."""
+    return x if isinstance(x, np.ndarray) and np.array_equal(x, number) else number
 
 
 def _parts(joined: Any) -> list[Value]:
