@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ...core.chain_rule import pull_back
+from ...core.chain_rule import match_shape, pull_back
 from ...core.value import Value
 from ...errors import NotDifferentiableError
 from ...explain.graphs.naming import Names
 from ...nn import Module
+from ...support.errstate import ignore_float_errors
 
 INPUTS = -1
 """The home of data that enters before the first layer."""
@@ -94,11 +95,12 @@ class Graph:
         """Return the gradient of each Value, and a note on its origin; nothing is written.
 
         They are the gradients in `.grad` if `backward()` has run for this loss, else computed.
+        Entries that are nothing but rounding are 0.
         """
         if self.loss._grad is not None:
             values = [x for x in self.names.order if x._grad is not None]
             held = {x: np.array(x._grad[0] if type(x._grad) is tuple else x._grad) for x in values}
-            return held, "gradients: from .grad, as left by backward()"
+            return self._without_rounding(held), "gradients: from .grad, as left by backward()"
         if self.loss.size != 1:
             return {}, "no gradients: backward() has not run, and the result has several entries"
         content = self.loss._content
@@ -107,7 +109,36 @@ class Graph:
             found = pull_back({self.loss: seed if np.ndim(seed) else seed * 1.0})
         except NotDifferentiableError as error:
             return {}, f"no gradients: {error}"
-        return found, "gradients: computed for this picture; .grad is unchanged"
+        note = "gradients: computed for this picture; .grad is unchanged"
+        return self._without_rounding(found), note
+
+    @ignore_float_errors
+    def _without_rounding(self, gradients: Mapping[Value, Any]) -> Mapping[Value, Any]:
+        """Replace entries by 0 that are below the rounding of the terms that they are the sum of.
+
+        The terms of a sum or of a product of matrices have the sizes that its rule gives for
+        absolute numbers; of other operations one term is assumed, which rounding doesn't cancel.
+        """
+        bound: dict[Value, Any] = {}
+        for value in self.things[self.leaves :][::-1]:
+            operation, operands, numbers, options = value.record
+            sums = operation.additive or operation.matrix_product or operation.identity
+            if value not in gradients or operation.variadic or not sums:
+                continue
+            g = np.asarray(gradients[value])
+            eps = 4 * np.finfo(np.result_type(g, np.float16)).eps
+            sizes = eps * np.abs(g) + bound.get(value, 0.0)
+            parts = [np.abs(x) for x in (value._content, *numbers)]
+            for position, x in enumerate(operands):
+                rule = operation.rules[position]
+                if type(x) is Value and x in gradients and rule is not None:
+                    terms = match_shape(np.abs(rule(sizes, *parts, **options)), x._content)
+                    bound[x] = bound.get(x, 0.0) + terms
+        shown = dict(gradients)
+        for x, most in bound.items():
+            rest = (np.abs(shown[x]) <= most) & np.isfinite(most)
+            shown[x] = np.where(rest, 0.0, shown[x])[()]
+        return shown
 
     def _enter(self, thing: Any) -> None:
         self.number[id(thing)] = len(self.things)
