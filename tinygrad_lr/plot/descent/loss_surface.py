@@ -167,6 +167,10 @@ def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
         lines, levels[2::3], fmt=number_text, fontsize=SMALL - 1.5, colors=colors.ink, zorder=2
     )
     show_literally(*numbers)
+    for number in numbers:
+        at = zip(number.get_position(), (a, b), strict=True)
+        if not all(0.04 < (x - grid[0]) / (grid[-1] - grid[0]) < 0.96 for x, grid in at):
+            number.remove()  # the edge of the panel would cut it
 
 
 def _mask_invalid(heights: Array) -> Any:

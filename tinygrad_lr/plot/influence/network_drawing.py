@@ -359,7 +359,7 @@ def _describe(lit: WeightInfluence, small: bool) -> list[str]:
     """Describe the weight, its gradient, and the effect of a nudge."""
     sign = "negative" if lit.gradient < 0 else "positive" if lit.gradient > 0 else "zero"
     sign = sign if lit.gradient == lit.gradient else "not a number"
-    goes = {"negative": ", so a step makes it larger", "positive": ", so a step makes it smaller"}
+    goes = {"negative": ", so a step raises it", "positive": ", so a step lowers it"}
     where = f" ({clean_name(lit.path)})" if lit.path else ""
     return [
         f"{clean_name(lit.name)}{where} = {number_text(lit.value)}: "
