@@ -2,10 +2,15 @@
 
 import functools
 import io
+import itertools
 
 import numpy as np
+import pytest
 
 import tinygrad_lr as tg
+
+agg = pytest.importorskip("matplotlib.backends.backend_agg", reason="no extra `plot`")
+Text = pytest.importorskip("matplotlib.text").Text
 
 MODEL, TRUTH, STEP, DOWN, UP = "#0072B2", "#444444", "#009E73", "#56B4E9", "#D55E00"
 
@@ -51,3 +56,33 @@ def drawn(function, rate=0.1, count=60, *, raw=False, **options):
 def bold(panel):
     """The line of what was learnt."""
     return max(panel.get_lines(), key=lambda line: line.get_linewidth())
+
+
+def check_texts(figure):
+    """That no text is cut by the edge of the figure, and no two of them overlap."""
+    agg.FigureCanvasAgg(figure).draw()
+    found = set(figure.findobj(Text))
+    shown = [x for x in found if x.get_text().strip() and x.get_visible() and is_drawn(x)]
+    extents = [(x.get_text(), x.get_window_extent()) for x in shown]
+    width, height = figure.canvas.get_width_height()
+    for text, extent in extents:
+        assert extent.x0 >= -1 and extent.x1 <= width + 1, text
+        assert extent.y0 >= -1 and extent.y1 <= height + 1, text
+    for (text, a), (other, b) in itertools.combinations(extents, 2):
+        across = min(a.x1, b.x1) - max(a.x0, b.x0)
+        along = min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert across <= 1 or along <= 2, (text, other)
+
+
+def is_drawn(text):
+    """Whether a text belongs to what is drawn: ticks beyond the limits of an axis aren't."""
+    for ax in text.figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            ticks = axis.get_major_ticks() + axis.get_minor_ticks()
+            if any(text in (tick.label1, tick.label2) for tick in ticks):
+                if not ax.axison:
+                    return False
+                low, high = sorted(axis.get_view_interval())
+                own = [t for t in ticks if text in (t.label1, t.label2)]
+                return low <= own[0].get_loc() <= high
+    return True

@@ -15,6 +15,7 @@ pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
 import matplotlib
 from matplotlib.colors import to_hex
 from matplotlib.patches import Circle
+from pictures import check_texts
 
 UP, DOWN, STEP = "#d55e00", "#56b4e9", "#009e73"
 
@@ -80,6 +81,50 @@ def test_units_that_there_is_no_room_for_are_counted():
     figure = tg.plot.network(influence_of(hidden=(250, 4)))
     assert sum(isinstance(patch, Circle) for patch in figure.axes[0].patches) == 2 + 9 + 4 + 1 + 1
     assert any(text.startswith("… 241 more") for text in texts(figure))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layers", "width"), [(0, 12), (1, 3), (6, 12), (8, 3), (19, 12), (100, 2)]
+)
+def test_a_network_of_any_depth_fits_a_page_and_its_texts_are_apart(layers, width):
+    found = influence_of([width] * layers, inputs=2 * width)
+    for weight in sorted({0, len(found.weights) - 1}):
+        figure = tg.plot.network(found, weight, dark=layers == 8)
+        assert figure.get_figwidth() <= 17
+        check_texts(figure)
+
+
+@pytest.mark.slow
+def test_every_layer_of_twenty_is_drawn_and_of_a_hundred_the_rest_is_counted():
+    ax = tg.plot.network(influence_of([3] * 19)).axes[0]
+    assert sum(isinstance(patch, Circle) for patch in ax.patches) == 2 + 19 * 3 + 1 + 1
+    said = texts(tg.plot.network(influence_of([3] * 99)))
+    columns = {round(patch.center[0], 6) for patch in ax.patches if isinstance(patch, Circle)}
+    assert len(columns) == 22 and "… 56 more\nlayers …" in said
+
+
+@pytest.mark.slow
+def test_the_columns_of_the_chosen_weight_are_large_and_small_units_are_shaded_by_their_share():
+    found = influence_of([4] * 19, weight="layers.20.weight", at=(1, 2))
+    circles = [x for x in tg.plot.network(found).axes[0].patches if isinstance(x, Circle)]
+    columns = [circles[:2], *(circles[i : i + 4] for i in range(2, 78, 4)), circles[78:79]]
+    assert [columns[i][0].radius > 0.2 for i in (0, 1, 2, 9, 10, 11, 12, 17, 18, 19, 20)] == [
+        *(True, True, False, False, True, True, False, False, True, True, True)
+    ]
+    w = found.weights[0]
+    shares = np.abs(w.through[12 - 11].contributions / w.gradient)
+    inks = [1 - x.get_facecolor()[0] for x in columns[12]]
+    expected = np.minimum(shares, 1) * max(inks) / np.minimum(shares, 1).max()
+    np.testing.assert_allclose(inks, expected, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [None, 1e-4, 0.1, 5.0])
+def test_no_text_of_a_slice_or_of_depth_is_cut_or_overlaps(rate):
+    for found in (influence_of(), influence_of([8] * 30, "sigmoid")):
+        check_texts(tg.plot.loss_slice(found, learning_rate=rate))
+        check_texts(tg.plot.gradient_by_depth(found))
 
 
 @pytest.mark.slow

@@ -188,12 +188,13 @@ def wrap_to_panel(ax: Axes, details: Sequence[str]) -> list[str]:
     """Return the details in lines that fit above a panel."""
     spec = ax.get_subplotspec()
     columns = spec.get_gridspec().ncols if spec is not None else 1
-    room = size_in_points(ax)[0] / columns - LEFT_OF_AXES
-    return [
-        line
-        for detail in details
-        for line in textwrap.wrap(detail, max(int(room / (SMALL * WIDTH_OF_CHARACTER)), 20)) or [""]
-    ]
+    return wrap_lines(details, size_in_points(ax)[0] / columns - LEFT_OF_AXES)
+
+
+def wrap_lines(texts: Sequence[str], width: float) -> list[str]:
+    """Return texts in lines of at most this width in points."""
+    most = max(int(width / (SMALL * WIDTH_OF_CHARACTER)), 20)
+    return [line for text in texts for line in textwrap.wrap(text, most) or [""]]
 
 
 def write(

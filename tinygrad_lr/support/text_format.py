@@ -117,8 +117,12 @@ def array_text(array: Any, digits: int = DIGITS) -> str:
 def summary_text(array: Any, digits: int = DIGITS) -> str:
     """Return the mean and the range of an array; a small one in full.
 
+    A mean that is nothing but the rounding of its terms is 0.
+
     >>> summary_text(np.arange(1000.0)), summary_text(np.array([1.0, 2.0])), summary_text(3.0)
     ('mean 499.5, from 0 to 999', '[1, 2]', '3')
+    >>> summary_text(np.array([0.1, 0.2, -0.3, 0.4, -0.4]))
+    'mean 0, from −0.4 to 0.4'
     """
     array = np.asarray(array)
     if array.size <= HEAD_ENTRIES and array.ndim <= 1:
@@ -132,6 +136,8 @@ def summary_text(array: Any, digits: int = DIGITS) -> str:
         return f"all {number_text(low, digits)}"
     with np.errstate(all="ignore"):
         mean = float(array.mean(dtype=np.float64))
+        rounding = np.finfo(np.result_type(array, np.float16)).eps * max(abs(low), abs(high))
+    mean = 0.0 if abs(mean) <= rounding else mean
     middle, least, most = (number_text(x, digits) for x in (mean, low, high))
     if least == most:
         return f"all about {least}"

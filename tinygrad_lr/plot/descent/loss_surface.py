@@ -11,7 +11,17 @@ import numpy as np
 
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
-from ..style import DRAWABLE, SMALL, blend, get_colors, note_hidden, show_literally, write
+from ..style import (
+    DRAWABLE,
+    SMALL,
+    WIDTH_OF_CHARACTER,
+    blend,
+    get_colors,
+    note_hidden,
+    show_literally,
+    size_in_points,
+    write,
+)
 from .frame_selection import count_in_sight, thin_path
 from .loss_curve import draw_path
 
@@ -157,6 +167,10 @@ def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
         lines, levels[2::3], fmt=number_text, fontsize=SMALL - 1.5, colors=colors.ink, zorder=2
     )
     show_literally(*numbers)
+    for number in numbers:
+        at = zip(number.get_position(), (a, b), strict=True)
+        if not all(0.04 < (x - grid[0]) / (grid[-1] - grid[0]) < 0.96 for x, grid in at):
+            number.remove()  # the edge of the panel would cut it
 
 
 def _mask_invalid(heights: Array) -> Any:
@@ -213,7 +227,15 @@ def mark_lowest(ax: Axes, course: DescentPath, place: Array, told: str) -> None:
     x = -9 if across > 0.6 else 9
     y = -9 if up > 0.92 or (up > 0.08 and course.ends[1] >= place[1]) else 9
     side, end = "left" if x > 0 else "right", "bottom" if y > 0 else "top"
+    numbers = list(ax.texts)  # of the contours
     write(ax, place[0], place[1], told, (x, y), ha=side, va=end)
+    reach = (22 + SMALL * WIDTH_OF_CHARACTER * len(told)) / (0.7 * size_in_points(ax)[0])
+    for number in numbers:
+        at = number.get_position()
+        away = math.copysign(1, x) * (at[0] - place[0]) / (right - left)
+        above = math.copysign(1, y) * (at[1] - place[1]) / (high - low)
+        if -0.04 < away < reach and -0.04 < above < 0.1:
+            number.remove()  # the label would cover a part of it
 
 
 def find_lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | None:

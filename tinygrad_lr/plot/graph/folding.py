@@ -60,7 +60,8 @@ class Folding:
         for run in find_runs(len(graph.layers), self.open):
             if len(run) > 1:
                 inside = sorted(i for k in run for i in members[k])
-                title = f"… {len(run):,} more layers"
+                steps = all(", step " in f", {graph.layers[k].name}" for k in run)
+                title = f"… {len(run):,} more {'steps' if steps else 'layers'}"
                 groups.append(Group("more", tuple(inside), run[0], title))
             elif run[0] in self.open:
                 groups += self._open_layer(members[run[0]], run[0])

@@ -8,6 +8,7 @@ row is placed as close as possible to the wishes of its items, by isotonic regre
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -47,6 +48,7 @@ def lay_out(
 ) -> Layout:
     """Arrange boxes of the given sizes (width, height) in rows, with all edges pointing down.
 
+    Long edges from one box run together until they branch off, or those to one box once they meet.
     `bands` are numbers: all boxes of a band are above those of a higher one, and no edge leads to
     a lower band. Bands in `framed` get a frame, which long edges avoid.
 
@@ -149,30 +151,37 @@ class _Rows:
         count = len(self.sizes)
         self.width = [w for w, _ in self.sizes]
         self.aside = [False] * count  # passes a frame to which it does not belong
-        self.edge_of = [-1] * count
+        self.bundle: list[tuple[str, int]] = [("", i) for i in range(count)]
+        passing: dict[tuple[tuple[str, int], int, bool], int] = {}
+        long = [(a, b) for a, b in self.edges if self.rank[b] > self.rank[a] + 1]
+        leaving, entering = Counter(a for a, _ in long), Counter(b for _, b in long)
         self.up: list[list[int]] = [[] for _ in range(count)]
         self.down: list[list[int]] = [[] for _ in range(count)]
         band_of = {self.rank[i]: self.bands[i] for i in range(count)}
         self.band_of_row = [band_of[row] for row in range(len(band_of))]
         self.rows = [[] for _ in self.band_of_row]
-        for number, (a, b) in enumerate(self.edges):
+        for a, b in self.edges:
             chain = [a]
+            bundle = ("from", a) if leaving[a] >= entering[b] else ("to", b)
             for row in range(self.rank[a] + 1, self.rank[b]):
                 band = band_of[row]
-                self.aside.append(
-                    band in self.framed and band not in {self.bands[a], self.bands[b]}
-                )
-                self.edge_of.append(number)
+                aside = band in self.framed and band not in {self.bands[a], self.bands[b]}
+                item = passing.setdefault((bundle, row, aside), len(self.rank))
+                chain.append(item)
+                if item < len(self.rank):
+                    continue
+                self.aside.append(aside)
+                self.bundle.append(bundle)
                 self.rank.append(row)
                 self.width.append(EDGE_WIDTH)
                 self.up.append([])
                 self.down.append([])
-                chain.append(len(self.rank) - 1)
             chain.append(b)
             self.chains.append(chain)
             for upper, lower in pairwise(chain):
-                self.down[upper].append(lower)
-                self.up[lower].append(upper)
+                if lower not in self.down[upper]:
+                    self.down[upper].append(lower)
+                    self.up[lower].append(upper)
         self._first_order(count)
 
     def _first_order(self, count: int) -> None:
@@ -257,8 +266,16 @@ class _Rows:
             self._aside_of(band)
 
     def _pull(self, item: int, other: int) -> float:
-        """Return the pull of an edge on its ends; it is strong for a leaf with one reader."""
+        """Return the pull of an edge on its ends; it is weak for a leaf, and where it branches off.
+
+        So boxes that follow each other stand below each other, and don't move towards a shared way.
+        """
         count = len(self.sizes)
+        upper, lower = sorted((item, other), key=lambda x: self.rank[x])
+        if upper >= count > lower and len(self.down[upper]) > 1:
+            return HANGING
+        if lower >= count > upper and len(self.up[lower]) > 1:
+            return HANGING
         if any(not self.up[x] and len(self.down[x]) == 1 for x in (item, other)):
             return HANGING
         return STRAIGHT[(item >= count) + (other >= count)]
@@ -266,7 +283,7 @@ class _Rows:
     def _straighten(self) -> None:
         """Straighten long edges, as far as their neighbours leave room."""
         place = {item: (row, i) for row in self.rows for i, item in enumerate(row)}
-        for chain in self.chains:
+        for chain in sorted(self.chains, key=len):  # the longest has the last word
             wish = self.x[chain[0]]
             run: list[int] = []
             low, high = -INFINITE, INFINITE
@@ -303,11 +320,11 @@ class _Rows:
         own = [row for row, b in zip(self.rows, self.band_of_row, strict=True) if b == band]
         inside = [i for row in own for i in row if not self.aside[i]]
         right = max(self.x[i] + self.width[i] / 2 for i in inside) + FRAME_PADDING + BOX_GAP
-        lanes = [self.edge_of[i] for i in own[0] if self.aside[i]]
+        lanes = [self.bundle[i] for i in own[0] if self.aside[i]]
         for row in own:
             for item in row:
                 if self.aside[item]:
-                    self.x[item] = right + lanes.index(self.edge_of[item]) * (EDGE_WIDTH + BOX_GAP)
+                    self.x[item] = right + lanes.index(self.bundle[item]) * (EDGE_WIDTH + BOX_GAP)
 
     def finish(self, framed: Sequence[int]) -> Layout:
         """Return the coordinates, with the upper left corner of the layout at (0, 0)."""
@@ -358,16 +375,17 @@ class _Rows:
     ) -> list[list[Point]]:
         """Return the points of the edges; those that enter a box share its upper side."""
         port: dict[tuple[int, int], float] = {}
-        enter: dict[int, list[tuple[float, int, int]]] = {}
-        for number, chain in enumerate(self.chains):
-            enter.setdefault(chain[-1], []).append((self.x[chain[-2]], chain[-2], number))
-        for box, arriving in enter.items():
+        enter: dict[int, set[int]] = {}
+        for chain in self.chains:
+            enter.setdefault(chain[-1], set()).add(chain[-2])
+        for box, above in enter.items():
+            arriving = sorted(above, key=lambda item: (self.x[item], item))
             side = min(0.7 * self.width[box], 18.0 * (len(arriving) - 1))
-            for i, (_, _, number) in enumerate(sorted(arriving)):
+            for i, item in enumerate(arriving):
                 share = i / (len(arriving) - 1) - 0.5 if len(arriving) > 1 else 0.0
-                port[number, box] = self.x[box] - left + share * side
+                port[item, box] = self.x[box] - left + share * side
         routes = []
-        for number, chain in enumerate(self.chains):
+        for chain in self.chains:
             start, end = chain[0], chain[-1]
             at = self.x[start] - left
             points = [
@@ -377,6 +395,6 @@ class _Rows:
             for item in chain[1:-1]:
                 at = self.x[item] - left
                 points += [(at, tops[self.rank[item]]), (at, bottoms[self.rank[item]])]
-            at = port[number, end]
+            at = port[chain[-2], end]
             routes.append([*points, (at, tops[self.rank[end]]), (at, places[end][1])])
         return routes

@@ -109,8 +109,9 @@ def _select_open(graph: Graph, open: str | Iterable[str | int] | None) -> Collec
     names = [layer.name for layer in graph.layers]
     chosen: set[int] = set()
     for wish in wishes:
-        labels = names if isinstance(wish, str) else [k + 1 for k in everything]
-        found = {k for k in everything if type(wish) in {str, int} and labels[k] == wish}
+        found = {k for k in everything if type(wish) is int and k + 1 == wish}
+        if isinstance(wish, str):  # a layer, a step, or all steps of a layer
+            found = {k for k in everything if wish in {names[k], names[k].partition(", step ")[0]}}
         if not found:
             known = dict.fromkeys(names)
             given = quote(wish) if isinstance(wish, str) else short_repr(wish)
@@ -233,14 +234,18 @@ class GraphPicture:
             )
         replace_file(path, [self.png() if ending == ".png" else forms[ending]().encode()])
 
-    def png(self, scale: float = 2.0) -> bytes:
+    def png(self, scale: float | None = None) -> bytes:
         """Return the picture as a PNG file, with `scale` pixels for each of the SVG's.
+
+        By default 2, or as many as a file of 16 000 pixels has room for.
 
         Raises `MissingExtraError` without the extra `plot` (resvg-py).
         """
-        scale, svg = check_number("png", "scale", scale, positive=True), self.svg()
+        svg = self.svg()
         side = max(map(float, re.findall(r' (?:width|height)="([\d.]+)"', svg[: svg.index(">")])))
-        if scale * side > MAX_PIXELS:
+        if scale is None:
+            scale = min(2.0, MAX_PIXELS / side)
+        elif check_number("png", "scale", scale, positive=True) * side > MAX_PIXELS:
             raise ArgumentError(
                 f"png: scale must be at most {MAX_PIXELS / side:.1f} here, got {scale:g}"
             )

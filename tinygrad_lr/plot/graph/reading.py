@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ...core.chain_rule import pull_back
+from ...core.chain_rule import match_shape, pull_back
 from ...core.value import Value
 from ...errors import NotDifferentiableError
 from ...explain.graphs.naming import Names
+from ...explain.graphs.time_steps import write_out_steps
 from ...nn import Module
+from ...support.errstate import ignore_float_errors
+from .sections import divide
 
 INPUTS = -1
 """The home of data that enters before the first layer."""
+MAX_TIME_STEPS = 200  # of a recurrent layer that are drawn; a longer one stays one operation
 SUMS = {"add", "subtract"}
 
 
@@ -24,7 +28,10 @@ class Graph:
     - `things`: Values and constants, by number; leaves and constants first
     - `reads`: for each, the numbers of its operands, repeated if it reads one more than once
     - `readers`: for each, the results that read it, without repetition
-    - `home`: for each, the index of its layer in `names.layers`; `INPUTS` for the data
+    - `layers`: the layers and the steps in time, see `divide`
+    - `home`: for each, the index of its layer or step; `INPUTS` for the data
+
+    Recurrent layers are written out, step by step.
 
     Numbers in a formula (the 2 in x²) aren't vertices. Raises `ArgumentError` as `layers_of` does.
 
@@ -40,9 +47,14 @@ class Graph:
         model: Module | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> None:
-        self.loss = loss
-        self.names = Names(loss, model, variables)
-        self.layers = self.names.layers
+        self.given = loss
+        self.written = written = write_out_steps(loss, MAX_TIME_STEPS)
+        self.loss = loss = written.loss
+        held = {
+            name: written.now.get(x, x) if type(x) is Value else x
+            for name, x in (variables or {}).items()
+        }
+        self.names = Names(loss, model, held | dict(written.begin))
         self.things: list[Any] = []
         self.number: dict[int, int] = {}
         results = []
@@ -70,7 +82,8 @@ class Graph:
                     self.recorded[operand] = number
             for operand in dict.fromkeys(self.reads[i]):
                 self.readers[operand].append(i)
-        self.home = self._homes()
+        self.layers, layer_of = divide(self.names, written)
+        self.home = self._homes(layer_of)
         self.multiplied = self._multiplied()
 
     def vertex(self, x: Any) -> int | None:
@@ -94,20 +107,57 @@ class Graph:
         """Return the gradient of each Value, and a note on its origin; nothing is written.
 
         They are the gradients in `.grad` if `backward()` has run for this loss, else computed.
+        Entries that are nothing but rounding are 0.
         """
-        if self.loss._grad is not None:
-            values = [x for x in self.names.order if x._grad is not None]
-            held = {x: np.array(x._grad[0] if type(x._grad) is tuple else x._grad) for x in values}
-            return held, "gradients: from .grad, as left by backward()"
-        if self.loss.size != 1:
+        content, ran = self.loss._content, self.given._grad is not None
+        if not ran and self.loss.size != 1:
             return {}, "no gradients: backward() has not run, and the result has several entries"
-        content = self.loss._content
-        seed = 1.0 if type(content) is float else np.ones_like(content)
+        held: dict[Value, Any] = {}
+        if ran:
+            before = {new: old for old, new in self.written.now.items()}
+            for x in self.names.order:
+                g = before.get(x, x)._grad
+                if g is not None:
+                    held[x] = np.array(g[0] if type(g) is tuple else g)
+            if not self.written.chains:
+                return self._without_rounding(held), "gradients: from .grad, as left by backward()"
+        seed = held.get(self.loss, 1.0 if type(content) is float else np.ones_like(content))
         try:
             found = pull_back({self.loss: seed if np.ndim(seed) else seed * 1.0})
         except NotDifferentiableError as error:
             return {}, f"no gradients: {error}"
-        return found, "gradients: computed for this picture; .grad is unchanged"
+        note = "gradients: computed for this picture; .grad is unchanged"
+        if ran:
+            note = "gradients: from .grad, as left by backward(); within recurrent layers computed"
+        return self._without_rounding({**found, **held}), note
+
+    @ignore_float_errors
+    def _without_rounding(self, gradients: Mapping[Value, Any]) -> Mapping[Value, Any]:
+        """Replace entries by 0 that are below the rounding of the terms that they are the sum of.
+
+        The terms of a sum or of a product of matrices have the sizes that its rule gives for
+        absolute numbers; of other operations one term is assumed, which rounding doesn't cancel.
+        """
+        bound: dict[Value, Any] = {}
+        for value in self.things[self.leaves :][::-1]:
+            operation, operands, numbers, options = value.record
+            sums = operation.additive or operation.matrix_product or operation.identity
+            if value not in gradients or operation.variadic or not sums:
+                continue
+            g = np.asarray(gradients[value])
+            eps = 4 * np.finfo(np.result_type(g, np.float16)).eps
+            sizes = eps * np.abs(g) + bound.get(value, 0.0)
+            parts = [np.abs(x) for x in (value._content, *numbers)]
+            for position, x in enumerate(operands):
+                rule = operation.rules[position]
+                if type(x) is Value and x in gradients and rule is not None:
+                    terms = match_shape(np.abs(rule(sizes, *parts, **options)), x._content)
+                    bound[x] = bound.get(x, 0.0) + terms
+        shown = dict(gradients)
+        for x, most in bound.items():
+            rest = (np.abs(shown[x]) <= most) & np.isfinite(most)
+            shown[x] = np.where(rest, 0.0, shown[x])[()]
+        return shown
 
     def _enter(self, thing: Any) -> None:
         self.number[id(thing)] = len(self.things)
@@ -119,12 +169,11 @@ class Graph:
             return False  # it is in the order already
         return np.ndim(number) > 0 or (type(x) is Value and bool(x.name))
 
-    def _homes(self) -> list[int]:
+    def _homes(self, layer_of: Mapping[Value, int]) -> list[int]:
         """Return the home of each vertex: its layer; for a leaf, that of its first reader."""
-        layer = {x: k for k, layer in enumerate(self.layers) for x in layer.results}
         home = [INPUTS] * len(self.things)
         for i in range(self.leaves, len(self.things)):
-            home[i] = layer[self.things[i]]
+            home[i] = layer_of[self.things[i]]
         for i in range(self.leaves):
             home[i] = min(home[reader] for reader in self.readers[i])
             parameter = self.is_trained(i) and (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
@@ -14,7 +15,7 @@ from .layout import Layout, Point, lay_out
 
 SANS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', sans-serif"
 MARGIN, PADDING, LINE_HEIGHT = 20.0, 10.0, 17.0
-LARGE, SMALL = 13.5, 12.0  # px
+LARGE, SMALL, SLOPE_SIZE = 13.5, 12.0, 11.0  # px
 MAX_SHORT = 10  # characters of a number
 MIN_BOX_WIDTH, MIN_WIDTH = 64.0, 340.0  # the width of a box, of a picture
 SIGNS = {1: "▲", -1: "▼"}
@@ -32,7 +33,8 @@ STYLE = f"""
 .tg-graph .tg-parameter .tg-bar {{ fill: {MODEL} }}
 .tg-graph .tg-data .tg-box {{ fill: #ececec; stroke: #8a8a8a }}
 .tg-graph .tg-more .tg-box {{ stroke-dasharray: 5 4 }}
-.tg-graph .tg-slope {{ stroke: #ffffff; stroke-width: 3; paint-order: stroke; font-size: 11px }}
+.tg-graph .tg-slope {{ stroke: #ffffff; stroke-width: 3; paint-order: stroke }}
+.tg-graph .tg-slope {{ font-size: {SLOPE_SIZE}px }}
 .tg-graph .tg-frame {{ fill: #f6f8fa; stroke: #c4c9ce }}
 .tg-graph .tg-heading {{ stroke: #f6f8fa; stroke-width: 4; paint-order: stroke }}
 .tg-graph .tg-edge {{ fill: none; stroke: #8a8a8a; stroke-width: 1.2 }}
@@ -87,6 +89,7 @@ def render_svg(drawing: Drawing) -> str:
     parts = [
         *_draw_frames(layout, shift),
         *_draw_edges(drawing, layout, shift),
+        *_draw_slopes(drawing, layout, sizes, shift),
         *_draw_headings(drawing, layout, shift),
         *(
             line
@@ -244,8 +247,7 @@ def _draw_headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[s
 
 def _draw_edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
     """Yield edges: lines within rows, curves between them, an arrowhead at the reader, ×2."""
-    arrows = zip(drawing.edges, drawing.slopes, layout.routes, strict=True)
-    for (a, b, times), slope, route in arrows:
+    for (a, b, times), route in zip(drawing.edges, layout.routes, strict=True):
         points = [(x + shift, y + MARGIN) for x, y in route]
         x, y = points[-1]
         yield f'<path class="tg-edge" d="{edge_path([*points[:-1], (x, y - 5)])}"/>'
@@ -253,11 +255,67 @@ def _draw_edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]
         single = {drawing.boxes[a].look, drawing.boxes[b].look}.isdisjoint({"folded", "more"})
         if times > 1 and single:
             yield _draw_text(x + 8, y - 7, f"×{times}", "faint")
-        if slope:
-            (x, y), (end, _) = points[0], points[-1]
-            left = end > x + 1  # the side that the arrow leaves free
-            place = (x - 6, "end") if left else (x + 6, "")
-            yield _draw_text(place[0], y + 13, clean_name(slope), "faint slope", place[1])
+
+
+def _draw_slopes(
+    drawing: Drawing, layout: Layout, sizes: Sequence[tuple[float, float]], shift: float
+) -> Iterator[str]:
+    """Yield the derivatives beside the arrows, where there is room: at the start or at the end."""
+    boxes = zip(layout.places, sizes, strict=True)
+    taken = [(x, y, x + width, y + height) for (x, y), (width, height) in boxes]
+    ends = [route[-1] for route in layout.routes]
+    taken += [(x - 4, y - 13, x + 4, y) for x, y in ends]  # arrowheads
+    curves = [point for route in layout.routes for point in _points_along(route)]
+    leaving = Counter(a for a, _, _ in drawing.edges)
+    arrows = zip(drawing.edges, drawing.slopes, layout.routes, strict=True)
+    for (a, _, _), slope, route in arrows:
+        text = clean_name(slope) if slope else ""
+        if not text:
+            continue
+        free = []
+        for x, y, left in _places_beside(route, leaving[a] > 1):
+            start = x - text_width(text, SLOPE_SIZE) if left else x
+            rectangle = (start, y - 10, start + text_width(text, SLOPE_SIZE), y + 2)
+            if start > -MARGIN / 2 and all(_is_apart(rectangle, other) for other in taken):
+                crossed = sum(not _is_apart(rectangle, (*p, *p)) for p in curves)
+                free.append((crossed, x, y, left, rectangle))
+        if free:
+            _, x, y, left, rectangle = min(free, key=lambda place: place[0])
+            taken.append(rectangle)
+            yield _draw_text(x + shift, y + MARGIN, text, "faint slope", "end" if left else "")
+
+
+def _points_along(route: Sequence[Point]) -> Iterator[Point]:
+    """Yield points of an edge, near to each other."""
+    for k, ((x, y), (to, end)) in enumerate(pairwise(route)):
+        for i in range(13):
+            t = i / 12
+            bend = t * t * (3 - 2 * t) if k % 2 else t  # of the cubic between two rows
+            rise = 1.5 * t - 1.5 * t * t + t**3 if k % 2 else t
+            yield x + (to - x) * bend, y + (end - y) * rise
+
+
+def _places_beside(route: Sequence[Point], shared: bool) -> Iterator[tuple[float, float, bool]]:
+    """Yield places for a label beside an arrow, the best first: x, y, and if it ends there."""
+    (x, y), (end, bottom) = route[0], route[-1]
+    first = end > x + 1  # the side that the arrow leaves free
+    starts = [(x - 6 if left else x + 6, y + 13, left) for left in (first, not first)]
+    heads = [(end - 7 if left else end + 7, bottom - 3, left) for left in (not first, first)]
+    middles = [
+        (p[0] + (-6 if left else 6), (p[1] + q[1]) / 2, left)
+        for p, q in pairwise(route[1:-1])
+        if p[0] == q[0]
+        for left in (True, False)
+    ]
+    yield from [*heads, *middles[::-1], *starts] if shared else [*starts, *heads, *middles]
+
+
+def _is_apart(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> bool:
+    """Return True if two rectangles (left, top, right, bottom) don't overlap."""
+    across = one[2] <= other[0] or other[2] <= one[0]
+    return across or one[3] <= other[1] or other[3] <= one[1]
 
 
 def edge_path(points: Sequence[Point]) -> str:

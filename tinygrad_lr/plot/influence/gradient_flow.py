@@ -161,7 +161,7 @@ def _hide_nonpositive(numbers: object) -> np.ndarray:
 
 def _x_limits(layers: tuple[LayerInfluence, ...]) -> tuple[float, float]:
     """Return the limits of the axis of layers, with room for a number on either side."""
-    room = 0.4 + 0.15 * len(layers)
+    room = 0.4 + 0.2 * len(layers)
     return 1 - room, len(layers) + room
 
 

@@ -58,7 +58,7 @@ def loss_slice(
     if learning_rate is not None:
         learning_rate = check_number("loss_slice", "learning_rate", learning_rate, positive=True)
     chosen = influence.weights[weight]
-    figure, (ax,) = make_panels(1, panel=(6.6, 5.2), dark=dark)
+    figure, (ax,) = make_panels(1, panel=(7.2, 5.2), dark=dark)
     with np.errstate(all="ignore"):
         step = None if learning_rate is None else -learning_rate * chosen.gradient
         _draw_curve(ax, chosen, step)
@@ -95,8 +95,8 @@ def _draw_curve(ax: Axes, w: WeightInfluence, step: float | None) -> None:
     inside = (parabola > bottom) & (parabola < top)
     ax.plot(places, np.where(inside, parabola, np.nan), ":", color=colors.model, lw=1.8, zorder=2.5)
     ax.plot(w.value, w.loss, "o", color=colors.step, ms=8, mec=colors.paper, mew=1.2, zorder=6)
-    side = -1 if (step or -w.gradient) > 0 else 1  # away from where the step goes
-    write(ax, w.value, w.loss, f"slope {number_text(w.gradient)}", (9 * side, 6),
+    side = -1 if (step or -w.gradient) > 0 else 1  # away from the step, below the tangent
+    write(ax, w.value, w.loss, f"slope {number_text(w.gradient)}", (9 * side, -5), va="top",
           ha="right" if side < 0 else "left", zorder=7)  # fmt: skip
     right = w.gradient < 0  # the upper corner that the hill leaves free
     write(ax, 0.98 if right else 0.02, 0.96, "dotted: slope and curvature", (0, 0),
@@ -129,11 +129,13 @@ def _draw_step(ax: Axes, w: WeightInfluence, step: float) -> None:
     ax.plot([end, end], [promised, found], color=colors.rule, lw=1.0, zorder=1)
     ax.plot(end, found, "o", color=colors.step, ms=7, mec=colors.paper, mew=1.0, zorder=6)
     ax.plot(end, promised, "o", mfc=colors.paper, mec=colors.ink, ms=7, mew=1.3, zorder=6)
-    side = "left" if step > 0 else "right"
-    aside = 9 if step > 0 else -9
-    apart = abs(found - promised) > 0.05 * float(np.ptp(ax.get_ylim()))
-    for height, text in ((found, "actual"), (promised, "predicted"))[: 1 + apart]:
-        write(ax, end, height, f"{text} {number_text(height)}", (aside, 0), ha=side, va="center")
+    ahead, behind, aside = ("left", "right", 9) if step > 0 else ("right", "left", -9)
+    rises = w.loss_at(end + 0.1 * step) > found  # the curve takes the side above the label
+    write(ax, end, found, f"actual {number_text(found)}", (aside, -4 if rises else 4),
+          ha=ahead, va="top" if rises else "bottom")  # fmt: skip
+    if abs(found - promised) > 0.05 * float(np.ptp(ax.get_ylim())):
+        write(ax, end, promised, f"predicted {number_text(promised)}", (-aside, -4),
+              ha=behind, va="top")  # fmt: skip
 
 
 def _describe(influence: Influence, w: WeightInfluence, learning_rate: float | None) -> list[str]:

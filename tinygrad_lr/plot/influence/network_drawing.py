@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,17 @@ from ...explain.influences.weight import WeightInfluence
 from ...support.abstract_array import Array
 from ...support.text_format import group_digits, number_text
 from ...support.type_names import Figure
-from ..style import SMALL, TEXT, blend, clean_name, get_colors, make_figure, style_axes
+from ..style import (
+    LEFT_OF_AXES,
+    SMALL,
+    TEXT,
+    blend,
+    clean_name,
+    get_colors,
+    make_figure,
+    style_axes,
+    wrap_lines,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +38,14 @@ Places = Sequence[tuple[int, int]]  # edges, as (unit before, unit after)
 
 ACROSS, DOWN, RADIUS = 1.9, 0.56, 0.215  # inches between layers, between units, of a unit
 MAX_UNITS = 10  # of a layer that are drawn
+MAX_COLUMNS = 8  # drawn large; of more, the first, the last and the weight's own are
+FIRST, LAST = 2, 3  # columns that are always large
+DENSE, SMALL_RADIUS, SMALL_WIDTH = 1.6, 0.1, 5.6  # inches, where there are small columns
+MIN_SPACING, HEADING = 0.16, 0.42  # inches between small columns, for the name of one
+MAX_SMALL = 40  # columns; more are left out, and counted
 THICKEST, THINNEST = 4.0, 0.4  # points: the largest weight, the least
 LEFT, RIGHT, ABOVE, BELOW = 0.62, 0.5, 1.62, 0.78  # inches around the units
+MIN_WIDTH = 6.2  # inches, for the title
 THINNEST_LIT = 1.6  # points: the chosen weight, however small
 DIM_STRENGTH = 0.3  # how much of an edge is left that is on no path
 
@@ -37,11 +54,18 @@ DIM_STRENGTH = 0.3  # how much of an edge is left that is on no path
 class Column:
     """The units of a layer to draw, and their positions."""
 
+    place: int  # 0 for the inputs, k for layer k
     title: str
     labels: Sequence[str]
     shown: Sequence[int]
     x: float
     y: Array
+    radius: float
+
+    @property
+    def small(self) -> bool:
+        """True if there is no room for text in the units."""
+        return self.radius < RADIUS
 
     @property
     def hidden(self) -> int:
@@ -62,7 +86,9 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
     gradients are visible. The paths from one of the influence's weights to the loss are
     highlighted, and each unit on them shows the share of dL/dw that passes through it. The shares
     add up to 100 % in every layer, and are negative for paths with the opposite sign. In a wide
-    layer only the units with the largest shares are drawn, and the others are counted.
+    layer only the units with the largest shares are drawn, and the others are counted. Of more than
+    8 columns, those in the middle are small, and their units are shaded by the size of their share;
+    of many more, the middle ones are left out, and counted.
 
     - `influence`: what `tg.influence` returned
     - `weight`: the index in `influence.weights` of the weight to highlight
@@ -94,15 +120,18 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
     own = [x.edges_of(lit.parameter, lit.index) for x in edges]  # the edges of the weight, by layer
     columns = _build_columns(influence, lit, edges, own)
     tall = max(len(column.shown) + (column.hidden > 0) for column in columns)
-    right, half = ACROSS * len(columns), DOWN * (max(tall, 3) - 1) / 2
-    width, height = LEFT + right + RIGHT, BELOW + 2 * half + ABOVE
+    right, half = columns[-1].x + _distance_to_loss(columns), DOWN * (max(tall, 3) - 1) / 2
+    small, edge = any(column.small for column in columns), 0.25  # inches left of the title
+    width = max(LEFT + right + RIGHT, MIN_WIDTH)
+    about = wrap_lines(_describe(lit, small), 72 * width - LEFT_OF_AXES)
+    above = ABOVE + 14 / 72 * max(len(about) - 3, 0)  # for lines that are wrapped
+    height = BELOW + 2 * half + above
     figure = make_figure(width, height, dark=dark)
     figure.set_layout_engine("none")  # an inch of the drawing is an inch of the figure
-    edge = 0.25  # inches left of the title
-    tall_enough = (BELOW + 2 * half + ABOVE - 1.0) / height
-    ax = figure.add_axes((edge / width, 0, 1 - edge / width, tall_enough))
-    ax.set_xlim(edge - LEFT, right + RIGHT)
-    ax.set_ylim(-half - BELOW, half + ABOVE - 1.0)
+    panel = BELOW + 2 * half + 0.62
+    ax = figure.add_axes((edge / width, 0, 1 - edge / width, panel / height))
+    ax.set_xlim(edge - LEFT, width - LEFT)
+    ax.set_ylim(-half - BELOW, panel - half - BELOW)
     ax.set_axis_off()
     with np.errstate(all="ignore"):
         thick, top = (
@@ -112,7 +141,7 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
         _draw_edges(ax, lit, edges, own, columns, thick, top)
         _draw_units(ax, influence, lit, own, columns)
     title = "The network, and the paths from one weight to the loss"
-    style_axes(ax, title, _describe(lit), "", "", lines=3)
+    style_axes(ax, title, about, "", "", lines=3)
     _draw_key(ax, thick, top, -half - 0.55)
     return figure
 
@@ -135,13 +164,48 @@ def _build_columns(
     for i, places in enumerate(own):
         for row, column in places:
             importance[i][row] = importance[i + 1][column] = np.inf
+    large = _select_large(len(titles), own)
     return [
-        _build_column(i, *parts)
-        for i, parts in enumerate(zip(titles, labels, importance, strict=True))
+        _build_column(i, titles[i], labels[i], importance[i], x, RADIUS if i in large else radius)
+        for i, x, radius in _arrange(len(titles), large)
     ]
 
 
-def _build_column(place: int, title: str, labels: Sequence[str], importance: Array) -> Column:
+def _select_large(count: int, own: Sequence[Places]) -> set[int]:
+    """Return the columns in which units have text: all if they are few."""
+    if count <= MAX_COLUMNS:
+        return set(range(count))
+    ends = {*range(FIRST), *range(count - LAST, count)}
+    first = next((i for i, places in enumerate(own) if places), 0)  # a weight may be shared
+    return ends | {first, first + 1}
+
+
+def _arrange(count: int, large: set[int]) -> Iterator[tuple[int, float, float]]:
+    """Yield the columns that are drawn, with their positions and the radius of small units."""
+    small = [i for i in range(count) if i not in large]
+    left_out = set(small[MAX_SMALL // 2 : len(small) - MAX_SMALL // 2])
+    spacing = max(SMALL_WIDTH / (len(small) - len(left_out) + 1), MIN_SPACING)
+    spacing = min(spacing, DENSE / 2)
+    radius = min(SMALL_RADIUS, 0.3 * spacing)
+    wide, x, before = DENSE if small else ACROSS, 0.0, 0
+    for i in range(count):
+        if i in left_out:
+            continue
+        if i:
+            one_small = spacing if {i, before} <= set(small) else max(spacing, DENSE / 2)
+            x += DENSE if i > before + 1 else wide if {i, before} <= large else one_small
+        yield i, x, radius
+        before = i
+
+
+def _distance_to_loss(columns: Sequence[Column]) -> float:
+    """Return the distance between the last layer and the loss."""
+    return DENSE if any(column.small for column in columns) else ACROSS
+
+
+def _build_column(
+    place: int, title: str, labels: Sequence[str], importance: Array, x: float, radius: float
+) -> Column:
     """Return the most important units of a layer, in order, around the middle."""
     count = len(labels)
     kept = count if count <= MAX_UNITS else MAX_UNITS - 1
@@ -149,7 +213,7 @@ def _build_column(place: int, title: str, labels: Sequence[str], importance: Arr
     shown = sorted(int(i) for i in order[:kept])
     rows = kept + (count > kept)
     y = DOWN * ((rows - 1) / 2 - np.arange(kept))
-    return Column(title, labels, shown, ACROSS * place, y)
+    return Column(place, title, labels, shown, x, y, radius)
 
 
 def _draw_edges(
@@ -164,8 +228,11 @@ def _draw_edges(
     """Draw a line for each weight between units that are drawn."""
     colors = get_colors(ax)
     first = len(edges) - len(lit.through)  # the first layer that is reached
-    for i, e in enumerate(edges):
-        before, after = columns[i], columns[i + 1]
+    for before, after in pairwise(columns):
+        i = before.place
+        if after.place != i + 1:
+            continue
+        e = edges[i]
         flows = lit.edges[i - 1 - first] if i > first else None
         largest = 0.0 if flows is None else float(np.abs(flows).max(initial=0.0))
         for (row, y0), (column, y1) in _pair_units(before, after):
@@ -178,7 +245,7 @@ def _draw_edges(
             line = THINNEST + (THICKEST - THINNEST) * abs(e.weights[row, column]) / (thick or 1.0)
             color = _gradient_color(colors, e.gradients[row, column], top)
             ax.plot(
-                [before.x + RADIUS, after.x - RADIUS],
+                [before.x + before.radius, after.x - after.radius],
                 [y0, y1],
                 lw=max(line, THINNEST_LIT) if chosen else line,
                 color=blend(
@@ -189,8 +256,8 @@ def _draw_edges(
             )
     last = columns[-1]
     for y in last.y:
-        ax.plot([last.x + RADIUS, last.x + ACROSS - RADIUS], [y, 0.0], lw=0.8,
-                color=colors.rule, zorder=1)  # fmt: skip
+        end = last.x + _distance_to_loss(columns) - RADIUS
+        ax.plot([last.x + RADIUS, end], [y, 0.0], lw=0.8, color=colors.rule, zorder=1)
 
 
 def _pair_units(
@@ -222,40 +289,58 @@ def _draw_units(
     circle = import_extra("matplotlib.patches", "plot").Circle
     colors = get_colors(ax)
     top = max(float(column.y[0]) for column in columns) + RADIUS + 0.16
-    offset = len(columns) - len(lit.through)
+    offset = len(influence.layers) + 1 - len(lit.through)
     ends = {(i, row) for i, places in enumerate(own) for row, _ in places}
     ends |= {(i + 1, column) for i, places in enumerate(own) for _, column in places}
-    for i, column in enumerate(columns):
+    named = -np.inf  # where the last heading stands
+    for column in columns:
+        i = column.place
         part = lit.through[i - offset].contributions if i >= offset else None
         for unit, y in zip(column.shown, column.y, strict=True):
             amount = 0.0 if part is None or not lit.gradient else part[unit] / lit.gradient
             bright = abs(amount) >= 0.005 or (i, unit) in ends
             edge = colors.ink if bright else colors.rule
-            ax.add_patch(circle((column.x, y), RADIUS, facecolor=colors.paper, edgecolor=edge,
+            dark = min(1.0, abs(amount)) if column.small and np.isfinite(amount) else 0.0
+            ax.add_patch(circle((column.x, y), column.radius, edgecolor=edge,
+                                facecolor=blend(colors.paper, colors.ink, dark),
                                 lw=1.3 if bright else 0.9, zorder=3))  # fmt: skip
-            label = column.labels[unit]  # h₁[3], or a scalar's own name
-            number = label.rpartition("[")[2].rstrip("]") if label.endswith("]") else label[:4]
-            if bright and part is not None:
-                percent = _format_percent(amount)
-                below = 0.055 if number else 0.0
-                _write_centered(ax, column.x, y - below, percent, size=SMALL - 1.6)
-                _write_centered(ax, column.x, y + 0.085, number, color=colors.truth, size=SMALL - 3)
-            else:
-                _write_centered(ax, column.x, y, number, color=colors.truth, size=SMALL - 2)
-        _write_centered(
-            ax, column.x, top, clean_name(column.title, 14), va="bottom", size=TEXT, weight="bold"
-        )
-        if column.hidden:
+            if not column.small:
+                label = column.labels[unit]  # h₁[3], or a scalar's own name
+                percent = _format_percent(amount) if bright and part is not None else ""
+                _label_unit(ax, column.x, y, label, percent)
+        if not column.small or column.x - named >= HEADING:
+            look = {"size": SMALL - 1} if column.small else {"size": TEXT, "weight": "bold"}
+            name = clean_name(column.title, 6 if column.small else 14)
+            _write_centered(ax, column.x, top, name, va="bottom", **look)
+            named = column.x
+        if column.hidden and column.small:
+            _write_centered(ax, column.x, column.gap, "⋮")
+        elif column.hidden:
             rest = f"… {group_digits(column.hidden)} more"
             if part is not None and lit.gradient:
                 hidden = np.delete(part, column.shown).sum()
                 rest += f": {_format_percent(hidden / lit.gradient)}"
             _write_centered(ax, column.x, column.gap, rest)
-    x = columns[-1].x + ACROSS
+    for before, after in pairwise(columns):
+        if left_out := after.place - before.place - 1:
+            text = f"… {group_digits(left_out)} more\nlayers …"
+            _write_centered(ax, (before.x + after.x) / 2, 0.0, text)
+    x = columns[-1].x + _distance_to_loss(columns)
     ax.add_patch(circle((x, 0.0), RADIUS, facecolor=colors.paper, edgecolor=colors.ink, lw=1.3,
                         zorder=3))  # fmt: skip
     _write_centered(ax, x, 0.0, "L", weight="bold")
     _write_centered(ax, x, -RADIUS - 0.1, number_text(influence.loss), va="top")
+
+
+def _label_unit(ax: Axes, x: float, y: float, label: str, percent: str) -> None:
+    """Write the number of a unit, or the name of a scalar, and its share if it has one."""
+    number = label.rpartition("[")[2].rstrip("]") if label.endswith("]") else label[:4]
+    grey = get_colors(ax).truth
+    if percent:
+        _write_centered(ax, x, y - (0.055 if number else 0.0), percent, size=SMALL - 1.6)
+        _write_centered(ax, x, y + 0.085, number, color=grey, size=SMALL - 3)
+    else:
+        _write_centered(ax, x, y, number, color=grey, size=SMALL - 2)
 
 
 def _format_percent(share: float) -> str:
@@ -270,18 +355,19 @@ def _write_centered(ax: Axes, x: float, y: float, text: str, **options: Any) -> 
     ax.text(x, y, text, ha="center", fontsize=size, parse_math=False, **options)
 
 
-def _describe(lit: WeightInfluence) -> list[str]:
+def _describe(lit: WeightInfluence, small: bool) -> list[str]:
     """Describe the weight, its gradient, and the effect of a nudge."""
     sign = "negative" if lit.gradient < 0 else "positive" if lit.gradient > 0 else "zero"
     sign = sign if lit.gradient == lit.gradient else "not a number"
-    goes = {"negative": ", so a step makes it larger", "positive": ", so a step makes it smaller"}
+    goes = {"negative": ", so a step raises it", "positive": ", so a step lowers it"}
     where = f" ({clean_name(lit.path)})" if lit.path else ""
     return [
         f"{clean_name(lit.name)}{where} = {number_text(lit.value)}: "
         f"dL/dw = {number_text(lit.gradient)} is {sign}{goes.get(sign, '')}",
         f"w + {number_text(lit.nudge)}: the gradient predicts {number_text(lit.predicted)}, "
         f"the loss changed by {number_text(lit.seen)}",
-        "in a unit: its number, and the share of dL/dw that passes through it",
+        "in a unit: its number, and the share of dL/dw that passes through it"
+        + ("; small units are shaded by its size" if small else ""),
     ]
 
 
