@@ -13,6 +13,7 @@ import typing
 import warnings
 from pathlib import Path
 
+import equivalent_stubs
 import numpy as np
 import numpy_stub
 import pytest
@@ -97,13 +98,27 @@ def test_pyright_accepts_the_programs_with_the_types_that_they_assert(programs):
 
 TYPES = {"Value": tg.Value, "Array": np.ndarray, "Module": tg.nn.Module, "None": type(None)}
 TYPES |= {kind.__name__: kind for kind in (float, int, bool, str)}
+OPERANDS = {"Value", "Nest", "_Nest"}
+"""The types of arguments with which an overload says that it returns Values."""
 
 
 def signatures(function):
     """Return the signature of a function; of an overloaded one, those that say where a Value is."""
     stated = typing.get_overloads(function)
     found = [inspect.signature(x) for x in stated or [function]]
-    return [x for x in found if not stated or "Value" in annotations(x).values()]
+    return [x for x in found if not stated or OPERANDS & {*annotations(x).values()}]
+
+
+def with_values(arguments, kinds):
+    """Return arguments with Values where a parameter's type says that they are what counts."""
+
+    def has_value(x):
+        return isinstance(x, tg.Value) or (isinstance(x, (list, tuple)) and any(map(has_value, x)))
+
+    return {
+        name: tg.Value(x) if kinds.get(name) in OPERANDS and not has_value(x) else x
+        for name, x in arguments.items()
+    }
 
 
 def annotations(signature):
@@ -121,17 +136,43 @@ def test_results_have_the_types_that_public_functions_state(tmp_path, monkeypatc
             kind, kinds = TYPES.get(signature.return_annotation), annotations(signature)
             if kind and path != "schedules.Schedule.__call__":  # it is abstract
                 target, arguments = working_call(path)
-                given = {
-                    name: tg.Value(x)
-                    if kinds[name] == "Value" and not isinstance(x, tg.Value)
-                    else x
-                    for name, x in arguments.items()
-                }
+                given = with_values(arguments, kinds)
+                needed = {x.name for x in signature.parameters.values() if x.default is x.empty}
+                if needed - {*given, "self", "args", "keywords", "inputs", "options"}:
+                    continue
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     assert isinstance(call(target, given), kind), path
                 checked.add(path)
-    assert {"losses.cross_entropy", "nn.Linear.forward", "metrics.f1"} <= checked
+    assert {"losses.cross_entropy", "nn.Linear.forward", "scipy.signal.hilbert"} <= checked
+
+
+def declared(room):
+    """Return the declarations in a stub by name."""
+    found = {}
+    for node in ast.parse(equivalent_stubs.path_of(room).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            found.setdefault(node.name, []).append(node)
+    return found
+
+
+@pytest.mark.parametrize("room", ["scipy.linalg", "scipy.special"])
+def test_functions_of_scipy_return_for_values_what_their_stubs_say(room):
+    for name, overloads in declared(room).items():
+        if f"{room}.{name}" not in PUBLIC:  # another name of a function
+            continue
+        target, arguments = working_call(f"{room}.{name}")
+        stated = next(x for x in overloads if "_Nest" in ast.unparse(x.args))
+        kinds = {x.arg: ast.unparse(x.annotation) for x in stated.args.args}
+        given = with_values(arguments, kinds)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = call(target, given)
+        result = ast.unparse(stated.returns).replace("tuple[", "(").replace("]", ")")
+        result = result.replace("_Array", "ndarray").replace(" bool", " Any").replace("_", "")
+        if any(isinstance(x, tg.Value) for x in given.values()):
+            pattern = re.escape(result).replace("Any", r"\w+")
+            assert re.fullmatch(pattern, nesting(found)), name
 
 
 def test_type_hints_of_public_functions_can_be_read():
@@ -189,6 +230,14 @@ def test_the_stubs_of_the_namespace_are_what_their_script_writes(name):
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
     )
     assert written == run.stdout, "python tests/numpy_stub.py"
+
+
+@pytest.mark.parametrize("room", equivalent_stubs.ROOMS)
+def test_the_stubs_of_equivalents_are_what_their_script_writes(room):
+    written = equivalent_stubs.path_of(room).read_text(encoding="utf-8")
+    if f"signatures of {equivalent_stubs.SOURCES[room.partition('.')[0]]}:" not in written:
+        pytest.skip("they were written from the signatures of another version")
+    assert written == equivalent_stubs.write_stub(room), "python tests/equivalent_stubs.py"
 
 
 @pytest.mark.parametrize("name", numpy_stub.MODULES)

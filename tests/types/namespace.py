@@ -81,4 +81,14 @@ assert_type(np.zeros_like(v), Value)
 assert_type(np.asarray(v), Value)
 assert_type(np.asarray(array), NDArray[numpy.float64])
 
-# NumPy's own results
+# polynomials
+assert_type(np.polynomial.polynomial.polyval(0.5, v), Value)
+assert_type(np.polynomial.polynomial.polyval(v, array), Value)
+assert_type(np.polynomial.polynomial.polyder(v), Value)
+assert_type(np.polynomial.polynomial.polydiv(v, array), tuple[Value, Value])
+assert_type(np.polynomial.chebyshev.chebint(v, lbnd=-1), Value)
+assert_type(np.polynomial.legendre.legfit(array, v, 1), Value)
+assert_type(np.polynomial.hermite.hermval2d(v, v, m), Value)
+assert_type(np.polynomial.Polynomial(v), np.polynomial.Polynomial)
+assert_type(np.polynomial.Chebyshev(v).integ(lbnd=-1), np.polynomial.Chebyshev)
+assert_type(np.polynomial.Polynomial([1.0, 2.0])(v), Value)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, overload
 
 import numpy as np
 
@@ -31,7 +31,12 @@ from .primitive import NUMPY_IMPLS
 from .value import Value
 
 Shape = int | Sequence[int]
-Nest: TypeAlias = "complex | Array | Value | Sequence[Nest]"
+if TYPE_CHECKING:
+    Nest: TypeAlias = "complex | np.generic | Array | Value | Sequence[Nest]"
+    Plain: TypeAlias = "complex | np.generic | Array | Sequence[Plain]"
+else:  # the names in a string are looked up in the module of whoever has it in an annotation
+    Nest = complex | np.generic | Array | Value | Sequence[Any]
+    Plain = complex | np.generic | Array | Sequence[Any]
 IntegerArray: TypeAlias = "np.ndarray[Any, np.dtype[np.integer[Any] | np.bool]]"
 Integers: TypeAlias = "int | IntegerArray | Sequence[Integers]"
 FloatDtype: TypeAlias = "type[complex | np.inexact[Any]] | np.dtype[np.inexact[Any]]"

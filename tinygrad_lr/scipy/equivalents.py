@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +26,13 @@ from .closures import is_differentiable
 
 UNCHECKED = (AttributeError, NameError, KeyError, ZeroDivisionError, RuntimeError)
 """Errors that SciPy's code runs into with arguments that it doesn't check."""
-Function = TypeVar("Function", bound=Callable[..., Any])
 HINTS = {"check_finite", "lapack_driver", "driver", "method", "workers"}
 """Options that change how a result is computed, not what it is; so do all of `overwrite_...`."""
 
 
-def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
+def equivalent(
+    theirs: Callable[..., Any],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function of Values stand for one of SciPy, whose arguments it is called with.
 
     Without a Value among the arguments, SciPy's function is called. With one, options that our
@@ -48,7 +49,7 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
     signature = inspect.signature(theirs)
     defaults = {name: p.default for name, p in signature.parameters.items()}
 
-    def decorate(ours: Function) -> Function:
+    def decorate(ours: Callable[..., Any]) -> Callable[..., Any]:
         own = inspect.signature(ours)
         known = own.parameters
 
@@ -93,7 +94,7 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
                     )
             return run(ours, **{name: _as_array(value) for name, value in given.items()})
 
-        return cast("Function", call)
+        return call
 
     return decorate
 

@@ -8,21 +8,139 @@ orthogonal matrix between two diagonal ones, so its derivative is a transform of
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 import numpy as np
 import scipy.fft
 
+from ..core.creation import Nest, Plain
 from ..core.primitive import is_complex, primitive
+from ..core.value import Value
 from ..ops.activation import as_floats
 from ..ops.fourier import resize
+from ..support.abstract_array import Array
 from ..support.validation import as_input, check_choice, check_integer
 from .equivalents import equivalent, names_of
 
 TRANSPOSED = {1: 1, 2: 3, 3: 2, 4: 4}
 """The type of the transposed transform, which for an orthogonal one is the inverse too."""
 NORMS = (None, "backward", "ortho", "forward")
+
+if TYPE_CHECKING:
+    Axes: TypeAlias = "int | Sequence[int] | None"
+
+    class OneAxis(Protocol):
+        """A cosine or sine transform along an axis."""
+
+        @overload
+        def __call__(
+            self,
+            x: Plain,
+            type: int = 2,
+            n: int | None = None,
+            axis: int = -1,
+            norm: str | None = None,
+            orthogonalize: bool | None = None,
+            *,
+            overwrite_x: bool = ...,
+            workers: int | None = ...,
+        ) -> Array: ...
+        @overload
+        def __call__(
+            self,
+            x: Nest,
+            type: int = 2,
+            n: int | None = None,
+            axis: int = -1,
+            norm: str | None = None,
+            orthogonalize: bool | None = None,
+            *,
+            overwrite_x: bool = ...,
+            workers: int | None = ...,
+        ) -> Value: ...
+
+    class ManyAxes(Protocol):
+        """A cosine or sine transform along several axes."""
+
+        @overload
+        def __call__(
+            self,
+            x: Plain,
+            type: int = 2,
+            s: Axes = None,
+            axes: Axes = None,
+            norm: str | None = None,
+            orthogonalize: bool | None = None,
+            *,
+            overwrite_x: bool = ...,
+            workers: int | None = ...,
+        ) -> Array: ...
+        @overload
+        def __call__(
+            self,
+            x: Nest,
+            type: int = 2,
+            s: Axes = None,
+            axes: Axes = None,
+            norm: str | None = None,
+            orthogonalize: bool | None = None,
+            *,
+            overwrite_x: bool = ...,
+            workers: int | None = ...,
+        ) -> Value: ...
+
+    class Fourier(Protocol):
+        """A Fourier transform along an axis."""
+
+        @overload
+        def __call__(
+            self,
+            x: Plain,
+            n: int | None = None,
+            axis: int = -1,
+            norm: str | None = None,
+            *,
+            overwrite_x: bool = ...,
+            workers: int | None = ...,
+        ) -> Array: ...
+        @overload
+        def __call__(
+            self,
+            x: Nest,
+            n: int | None = None,
+            axis: int = -1,
+            norm: str | None = None,
+            *,
+            overwrite_x: bool = ...,
+            workers: int | None = ...,
+        ) -> Value: ...
+
+    class FourierOfAxes(Protocol):
+        """A Fourier transform along axes."""
+
+        @overload
+        def __call__(
+            self,
+            x: Plain,
+            s: Axes = None,
+            axes: Axes = ...,
+            norm: str | None = None,
+            *,
+            overwrite_x: bool = ...,
+            workers: int | None = ...,
+        ) -> Array: ...
+        @overload
+        def __call__(
+            self,
+            x: Nest,
+            s: Axes = None,
+            axes: Axes = ...,
+            norm: str | None = None,
+            *,
+            overwrite_x: bool = ...,
+            workers: int | None = ...,
+        ) -> Value: ...
 
 
 @primitive(
@@ -106,14 +224,16 @@ def _transform(
     return x
 
 
-def _named(ours: Callable[..., Any], theirs: Callable[..., Any], meaning: str) -> Any:
+def _named(
+    ours: Callable[..., Any], theirs: Callable[..., Any], meaning: str
+) -> Callable[..., Any]:
     """Give one of several functions of a pattern its name, docstring and SciPy's signature."""
     ours.__name__ = ours.__qualname__ = theirs.__name__
     ours.__doc__ = f"Return {meaning}, as `scipy.fft.{theirs.__name__}`."
     return equivalent(theirs)(ours)
 
 
-def _one_axis(theirs: Callable[..., Any], meaning: str) -> Any:
+def _one_axis(theirs: Callable[..., Any], meaning: str) -> OneAxis:
     name = theirs.__name__
 
     def transform(
@@ -130,7 +250,7 @@ def _one_axis(theirs: Callable[..., Any], meaning: str) -> Any:
     return _named(transform, theirs, f"{meaning} along an axis")
 
 
-def _many_axes(theirs: Callable[..., Any], meaning: str) -> Any:
+def _many_axes(theirs: Callable[..., Any], meaning: str) -> ManyAxes:
     name = theirs.__name__
 
     def transform(
@@ -146,19 +266,20 @@ def _many_axes(theirs: Callable[..., Any], meaning: str) -> Any:
     return _named(transform, theirs, f"{meaning} along several axes")
 
 
-def _fourier(theirs: Callable[..., Any], numpys: Callable[..., Any]) -> Any:
-    if "n" in inspect.signature(theirs).parameters:
+def _fourier(theirs: Callable[..., Any], numpys: Callable[..., Any]) -> Fourier:
+    def transform(x: Any, n: Any = None, axis: int = -1, norm: str | None = None) -> Any:
+        return numpys(x, n, axis, norm)
 
-        def transform(x: Any, n: Any = None, axis: int = -1, norm: str | None = None) -> Any:
-            return numpys(x, n, axis, norm)
+    return _named(transform, theirs, "NumPy's Fourier transform of this name along an axis")
 
-        return _named(transform, theirs, "NumPy's Fourier transform of this name along an axis")
+
+def _fourier_of_axes(theirs: Callable[..., Any], numpys: Callable[..., Any]) -> FourierOfAxes:
     axes_of = inspect.signature(theirs).parameters["axes"].default
 
-    def transform_axes(x: Any, s: Any = None, axes: Any = axes_of, norm: str | None = None) -> Any:
+    def transform(x: Any, s: Any = None, axes: Any = axes_of, norm: str | None = None) -> Any:
         return numpys(x, s, axes, norm)
 
-    return _named(transform_axes, theirs, "NumPy's Fourier transform of this name along axes")
+    return _named(transform, theirs, "NumPy's Fourier transform of this name along axes")
 
 
 dct = _one_axis(scipy.fft.dct, "the discrete cosine transform of type 1 to 4")
@@ -176,22 +297,30 @@ rfft = _fourier(scipy.fft.rfft, np.fft.rfft)
 irfft = _fourier(scipy.fft.irfft, np.fft.irfft)
 hfft = _fourier(scipy.fft.hfft, np.fft.hfft)
 ihfft = _fourier(scipy.fft.ihfft, np.fft.ihfft)
-fft2 = _fourier(scipy.fft.fft2, np.fft.fft2)
-ifft2 = _fourier(scipy.fft.ifft2, np.fft.ifft2)
-rfft2 = _fourier(scipy.fft.rfft2, np.fft.rfft2)
-irfft2 = _fourier(scipy.fft.irfft2, np.fft.irfft2)
-fftn = _fourier(scipy.fft.fftn, np.fft.fftn)
-ifftn = _fourier(scipy.fft.ifftn, np.fft.ifftn)
-rfftn = _fourier(scipy.fft.rfftn, np.fft.rfftn)
-irfftn = _fourier(scipy.fft.irfftn, np.fft.irfftn)
+fft2 = _fourier_of_axes(scipy.fft.fft2, np.fft.fft2)
+ifft2 = _fourier_of_axes(scipy.fft.ifft2, np.fft.ifft2)
+rfft2 = _fourier_of_axes(scipy.fft.rfft2, np.fft.rfft2)
+irfft2 = _fourier_of_axes(scipy.fft.irfft2, np.fft.irfft2)
+fftn = _fourier_of_axes(scipy.fft.fftn, np.fft.fftn)
+ifftn = _fourier_of_axes(scipy.fft.ifftn, np.fft.ifftn)
+rfftn = _fourier_of_axes(scipy.fft.rfftn, np.fft.rfftn)
+irfftn = _fourier_of_axes(scipy.fft.irfftn, np.fft.irfftn)
 
 
+@overload
+def fftshift(x: Plain, axes: int | Sequence[int] | None = None) -> Array: ...
+@overload
+def fftshift(x: Nest, axes: int | Sequence[int] | None = None) -> Value: ...
 @equivalent(scipy.fft.fftshift)
 def fftshift(x: Any, axes: Any = None) -> Any:
     """Return x with the frequency 0 in the middle, as `scipy.fft.fftshift`."""
     return np.fft.fftshift(x, axes)
 
 
+@overload
+def ifftshift(x: Plain, axes: int | Sequence[int] | None = None) -> Array: ...
+@overload
+def ifftshift(x: Nest, axes: int | Sequence[int] | None = None) -> Value: ...
 @equivalent(scipy.fft.ifftshift)
 def ifftshift(x: Any, axes: Any = None) -> Any:
     """Return what `fftshift` has shifted, as `scipy.fft.ifftshift`."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 import scipy.integrate
@@ -21,10 +21,12 @@ import scipy.optimize
 
 from ..core.autodiff import jvp, vjp
 from ..core.batching import by_rows
+from ..core.creation import Nest, Plain
 from ..core.node import unwrap
 from ..core.primitive import primitive
+from ..core.value import Value
 from ..errors import ArgumentError, NotDifferentiableError, ShapeError
-from ..support.abstract_array import AbstractArray, check_numbers
+from ..support.abstract_array import AbstractArray, Array, check_numbers
 from ..support.validation import (
     as_input,
     check_callable,
@@ -38,6 +40,19 @@ from .closures import hoist, is_differentiable
 from .equivalents import as_real, equivalent, names_of
 
 Function = Callable[..., Any]
+
+if TYPE_CHECKING:
+
+    class Solution(Protocol):
+        """What `solve_ivp` returns for Values."""
+
+        t: Value | Array
+        y: Value
+        success: bool
+        status: int
+        message: str
+
+
 METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 
 
@@ -169,6 +184,22 @@ def _vector(where: str, name: str, x: Any) -> Any:
     return x
 
 
+@overload
+def quad(
+    func: Function, a: Plain, b: Plain, args: Plain = (), **options: object
+) -> tuple[Any, float]: ...  # a Value if the function reads one from the functions around it
+@overload
+def quad(
+    func: Function,
+    a: Nest,
+    b: Nest,
+    args: Nest = (),
+    *,
+    epsabs: float = ...,
+    epsrel: float = ...,
+    limit: int = ...,
+    points: Plain = ...,
+) -> tuple[Value, float]: ...
 def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tuple[Any, float]:
     """Return ∫ func(x, *args) dx from a to b, and an estimate of its error.
 
@@ -198,6 +229,10 @@ def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tupl
 # ---- integrals of samples
 
 
+@overload
+def trapezoid(y: Plain, x: Plain | None = None, dx: Plain = 1.0, axis: int = -1) -> Any: ...
+@overload
+def trapezoid(y: Nest, x: Nest | None = None, dx: Nest = 1.0, axis: int = -1) -> Value: ...
 @equivalent(scipy.integrate.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     """Return ∫ y dx by the trapezoidal rule along an axis, as `scipy.integrate.trapezoid`.
@@ -227,6 +262,14 @@ def _spans(where: str, y: Any, x: Any, dx: Any, axis: int) -> tuple[Any, Any]:
     return y, np.diff(x)
 
 
+@overload
+def cumulative_trapezoid(
+    y: Plain, x: Plain | None = None, dx: Plain = 1.0, axis: int = -1, initial: float | None = None
+) -> Array: ...
+@overload
+def cumulative_trapezoid(
+    y: Nest, x: Nest | None = None, dx: Nest = 1.0, axis: int = -1, initial: float | None = None
+) -> Value: ...
 @equivalent(scipy.integrate.cumulative_trapezoid)
 def cumulative_trapezoid(
     y: Any, x: Any = None, dx: float = 1.0, axis: int = -1, initial: float | None = None
@@ -254,6 +297,10 @@ def _over(x: Any, y: Any) -> Any:
     return np.where(y == 0, 0.0, x / np.where(y == 0, 1.0, y))
 
 
+@overload
+def simpson(y: Plain, x: Plain | None = None, *, dx: Plain = 1.0, axis: int = -1) -> Any: ...
+@overload
+def simpson(y: Nest, x: Nest | None = None, *, dx: Nest = 1.0, axis: int = -1) -> Value: ...
 @equivalent(scipy.integrate.simpson)
 def simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     """Return ∫ y dx by parabolas through three points each, as `scipy.integrate.simpson`.
@@ -282,6 +329,19 @@ def simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     return out
 
 
+@overload
+def cumulative_simpson(
+    y: Plain,
+    *,
+    x: Plain | None = None,
+    dx: Plain = 1.0,
+    axis: int = -1,
+    initial: Plain | None = None,
+) -> Array: ...
+@overload
+def cumulative_simpson(
+    y: Nest, *, x: Nest | None = None, dx: Nest = 1.0, axis: int = -1, initial: Nest | None = None
+) -> Value: ...
 @equivalent(scipy.integrate.cumulative_simpson)
 def cumulative_simpson(
     y: Any, *, x: Any = None, dx: float = 1.0, axis: int = -1, initial: Any = None
@@ -477,6 +537,19 @@ def _as_array(fun: Function) -> Function:
     return call
 
 
+@overload
+def odeint(
+    func: Function, y0: Plain, t: Plain, args: Plain = (), tfirst: bool = False, **options: object
+) -> Any: ...
+@overload
+def odeint(
+    func: Function,
+    y0: Nest,
+    t: Nest,
+    args: Nest = (),
+    tfirst: bool = False,
+    **options: Plain | None,
+) -> Value: ...
 def odeint(
     func: Function, y0: Any, t: Any, args: Any = (), tfirst: bool = False, **options: Any
 ) -> Any:
@@ -502,11 +575,31 @@ def odeint(
     return ode_solution(y0, t, *args, fun=fun, solver=_odeint, given=options)
 
 
+@overload
+def solve_ivp(
+    fun: Function,
+    t_span: Sequence[float],
+    y0: Plain,
+    method: str | type = "RK45",
+    t_eval: Plain | None = None,
+    args: Plain | None = (),
+    **options: object,
+) -> Any: ...
+@overload
+def solve_ivp(
+    fun: Function,
+    t_span: Sequence[Value | float],
+    y0: Nest,
+    method: str | type = "RK45",
+    t_eval: Nest | None = None,
+    args: Nest | None = (),
+    **options: Plain | None,
+) -> Solution: ...
 def solve_ivp(
     fun: Function,
     t_span: Any,
     y0: Any,
-    method: str = "RK45",
+    method: str | type = "RK45",
     t_eval: Any = None,
     args: Any = (),
     **options: Any,

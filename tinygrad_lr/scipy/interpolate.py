@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 import scipy.interpolate
 
+from ..core.creation import Nest, Plain
 from ..core.node import unwrap
+from ..core.value import Value
 from ..errors import ArgumentError
 from ..ops.activation import as_floats
 from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import as_input, check_choice, check_flag, check_integer, short_repr
 from .equivalents import as_real, names_of, take
+
+R_co = TypeVar("R_co", covariant=True)  # of a curve: Value if its nodes or heights are Values
 
 
 def _require_increasing(x: Any, where: str) -> None:
@@ -51,7 +56,7 @@ def _move_back(out: Any, count: int, axis: int) -> Any:
     return np.moveaxis(out, tuple(range(count)), tuple(range(axis, axis + count)))
 
 
-class _Cubic:
+class _Cubic(Generic[R_co]):
     """A curve of cubic pieces between nodes, from its values and slopes there."""
 
     _where = ""
@@ -61,6 +66,10 @@ class _Cubic:
         self.extrapolate = check_flag(self._where, "extrapolate", extrapolate)
         self.slopes: Any = None
 
+    @overload
+    def __call__(self, x: Plain, nu: int = 0) -> R_co: ...
+    @overload
+    def __call__(self, x: Nest, nu: int = 0) -> Value: ...
     def __call__(self, x: Any, nu: int = 0) -> Any:
         """Return the curve at x, or its derivative of order `nu`, beyond the ends too."""
         check_choice(self._where, "nu", nu, (0, 1, 2, 3))
@@ -92,7 +101,7 @@ class _Cubic:
         return np.where(outside[axes], np.nan, out)
 
 
-class CubicSpline(_Cubic):
+class CubicSpline(_Cubic[R_co]):
     """A curve of cubic pieces with two continuous derivatives, as `scipy.interpolate.CubicSpline`.
 
     `x` are the n >= 2 nodes, `y` the values there, along `axis`. `bc_type` is "not-a-knot",
@@ -105,12 +114,28 @@ class CubicSpline(_Cubic):
 
     _where = "CubicSpline"
 
+    @overload
+    def __init__(
+        self: CubicSpline[Any],
+        x: Plain,
+        y: Plain,
+        axis: int = 0,
+        bc_type: str | Sequence[str | tuple[int, Plain]] = "not-a-knot",
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: CubicSpline[Value],
+        x: Nest,
+        y: Nest,
+        axis: int = 0,
+        bc_type: str | Sequence[str | tuple[int, Nest]] = "not-a-knot",
+    ) -> None: ...
     def __init__(self, x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot") -> None:
         super().__init__(x, y, axis)
         self.slopes = _slopes(self.x, self.y, _ends(bc_type, np.size(self.x)))
 
 
-class CubicHermiteSpline(_Cubic):
+class CubicHermiteSpline(_Cubic[R_co]):
     """A curve of cubic pieces with given slopes, as `scipy.interpolate.CubicHermiteSpline`.
 
     `x` are the nodes, `y` the values there along `axis`, `dydx` the slopes. Beyond the ends it is
@@ -122,6 +147,24 @@ class CubicHermiteSpline(_Cubic):
 
     _where = "CubicHermiteSpline"
 
+    @overload
+    def __init__(
+        self: CubicHermiteSpline[Any],
+        x: Plain,
+        y: Plain,
+        dydx: Plain,
+        axis: int = 0,
+        extrapolate: bool = True,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: CubicHermiteSpline[Value],
+        x: Nest,
+        y: Nest,
+        dydx: Nest,
+        axis: int = 0,
+        extrapolate: bool = True,
+    ) -> None: ...
     def __init__(self, x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: bool = True) -> None:
         super().__init__(x, y, axis, extrapolate)
         slopes = _as_floats(self._where, "dydx", dydx)
@@ -133,7 +176,7 @@ class CubicHermiteSpline(_Cubic):
         self.slopes = np.moveaxis(slopes, self.axis, 0)
 
 
-class PchipInterpolator(_Cubic):
+class PchipInterpolator(_Cubic[R_co]):
     """A curve of cubic pieces that rises and falls only where the values do.
 
     As `scipy.interpolate.PchipInterpolator` (Fritsch and Butland, 1984): the slope at a node is the
@@ -146,6 +189,14 @@ class PchipInterpolator(_Cubic):
 
     _where = "PchipInterpolator"
 
+    @overload
+    def __init__(
+        self: PchipInterpolator[Any], x: Plain, y: Plain, axis: int = 0, extrapolate: bool = True
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: PchipInterpolator[Value], x: Nest, y: Nest, axis: int = 0, extrapolate: bool = True
+    ) -> None: ...
     def __init__(self, x: Any, y: Any, axis: int = 0, extrapolate: bool = True) -> None:
         super().__init__(x, y, axis, extrapolate)
         self.slopes = _monotone_slopes(self.x, self.y)
@@ -179,7 +230,7 @@ def _end_slope(h: Any, h_next: Any, rise: Any, rise_next: Any) -> Any:
     return np.where(np.logical_and(turning, steep), 3 * rise, slope)
 
 
-class BSpline:
+class BSpline(Generic[R_co]):
     """The curve Σ c[i]·Bᵢ(x) of B-splines of degree k on knots t, as `scipy.interpolate.BSpline`.
 
     There are n = len(t) - k - 1 of them. Differentiable in t, c and x; beyond t[k] and t[n] it is
@@ -189,6 +240,14 @@ class BSpline:
     1.0
     """
 
+    @overload
+    def __init__(
+        self: BSpline[Any], t: Plain, c: Plain, k: int, extrapolate: bool = True, axis: int = 0
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: BSpline[Value], t: Nest, c: Nest, k: int, extrapolate: bool = True, axis: int = 0
+    ) -> None: ...
     def __init__(self, t: Any, c: Any, k: int, extrapolate: bool = True, axis: int = 0) -> None:
         where = "BSpline"
         self.k = check_integer(where, "k", k)
@@ -210,6 +269,10 @@ class BSpline:
         self.c = np.moveaxis(c, self.axis, 0) if self.axis else c
         self._n = n
 
+    @overload
+    def __call__(self, x: Plain, nu: int = 0) -> R_co: ...
+    @overload
+    def __call__(self, x: Nest, nu: int = 0) -> Value: ...
     def __call__(self, x: Any, nu: int = 0) -> Any:
         """Return the curve at x, or its derivative of order `nu`."""
         x = _as_floats("BSpline", "x", x)
@@ -258,7 +321,11 @@ def _require_sorted(t: Any) -> None:
         raise ArgumentError("BSpline: t must not fall from knot to knot")
 
 
-def make_interp_spline(x: Any, y: Any, k: int = 3, axis: int = 0) -> BSpline:
+@overload
+def make_interp_spline(x: Plain, y: Plain, k: int = 3, axis: int = 0) -> BSpline[Any]: ...
+@overload
+def make_interp_spline(x: Nest, y: Nest, k: int = 3, axis: int = 0) -> BSpline[Value]: ...
+def make_interp_spline(x: Any, y: Any, k: int = 3, axis: int = 0) -> BSpline[Any]:
     """Return the `BSpline` of odd degree k through points, as `scipy.interpolate`'s.
 
     Its knots are x without the second node and its like at the end, for k = 3 ("not-a-knot").
@@ -280,7 +347,7 @@ def make_interp_spline(x: Any, y: Any, k: int = 3, axis: int = 0) -> BSpline:
     return BSpline(t, np.moveaxis(c, 0, axis), k, axis=axis)
 
 
-class RegularGridInterpolator:
+class RegularGridInterpolator(Generic[R_co]):
     """Values on a grid, interpolated between, as `scipy.interpolate.RegularGridInterpolator`.
 
     `points` are the coordinates along each axis; `values` the numbers there, with further axes if
@@ -292,6 +359,24 @@ class RegularGridInterpolator:
     [1.25]
     """
 
+    @overload
+    def __init__(
+        self: RegularGridInterpolator[Any],
+        points: Sequence[Plain],
+        values: Plain,
+        method: str = "linear",
+        bounds_error: bool = True,
+        fill_value: Plain | None = np.nan,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: RegularGridInterpolator[Value],
+        points: Sequence[Nest],
+        values: Nest,
+        method: str = "linear",
+        bounds_error: bool = True,
+        fill_value: Nest | None = np.nan,
+    ) -> None: ...
     def __init__(
         self,
         points: Any,
@@ -321,6 +406,10 @@ class RegularGridInterpolator:
         for x in self.grid:
             check_numbers(unwrap(x), functools.partial(_require_increasing, where=where))
 
+    @overload
+    def __call__(self, xi: Plain, method: str | None = None) -> R_co: ...
+    @overload
+    def __call__(self, xi: Nest, method: str | None = None) -> Value: ...
     def __call__(self, xi: Any, method: str | None = None) -> Any:
         """Return the values at points xi of shape (..., number of axes)."""
         where, count = "RegularGridInterpolator", len(self.grid)
@@ -431,7 +520,7 @@ def _end_row(end: Any, h: Any, wide: Any, rise: Any, sign: int) -> tuple[Any, An
     return np.array([2.0, 1.0]), 3 * rise[0] - sign * 0.5 * wide[0] * value
 
 
-class interp1d:  # noqa: N801  # SciPy's name
+class interp1d(Generic[R_co]):  # noqa: N801  # SciPy's name
     """Straight lines or a cubic spline between points, as `scipy.interpolate.interp1d`.
 
     `kind` is "linear" or "cubic"; the values `y` lie along `axis`. Outside the nodes a result is
@@ -442,6 +531,26 @@ class interp1d:  # noqa: N801  # SciPy's name
     2.5
     """
 
+    @overload
+    def __init__(
+        self: interp1d[Any],
+        x: Plain,
+        y: Plain,
+        kind: str = "linear",
+        axis: int = -1,
+        *,
+        fill_value: str | Plain | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: interp1d[Value],
+        x: Nest,
+        y: Nest,
+        kind: str = "linear",
+        axis: int = -1,
+        *,
+        fill_value: str | Nest | None = None,
+    ) -> None: ...
     def __init__(
         self, x: Any, y: Any, kind: str = "linear", axis: int = -1, *, fill_value: Any = None
     ) -> None:
@@ -462,6 +571,10 @@ class interp1d:  # noqa: N801  # SciPy's name
         self._fill = tuple(fill_value) if pair else (fill_value, fill_value)
         self._spline = CubicSpline(self.x, self.y) if kind == "cubic" else None
 
+    @overload
+    def __call__(self, x: Plain) -> R_co: ...
+    @overload
+    def __call__(self, x: Nest) -> Value: ...
     def __call__(self, x: Any) -> Any:
         """Return the curve at x."""
         x = _as_floats("interp1d", "x", x)

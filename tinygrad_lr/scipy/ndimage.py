@@ -9,16 +9,49 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 import scipy.ndimage
 
+from ..core.creation import Nest, Plain
 from ..core.node import unwrap
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..ops.activation import as_floats
+from ..support.abstract_array import Array
+from ..support.type_names import DTypeLike
 from ..support.validation import as_input, check_choice, check_flag, check_integer, check_number
 from .equivalents import as_real, equivalent, names_of, take
+
+if TYPE_CHECKING:
+
+    class AlongAxis(Protocol):
+        """A convolution or a correlation along an axis."""
+
+        @overload
+        def __call__(
+            self,
+            input: Plain,
+            weights: Plain,
+            axis: int = -1,
+            mode: str = "reflect",
+            cval: float = 0.0,
+            origin: int = 0,
+            *,
+            output: DTypeLike | Array | None = ...,
+        ) -> Array: ...
+        @overload
+        def __call__(
+            self,
+            input: Nest,
+            weights: Nest,
+            axis: int = -1,
+            mode: str = "reflect",
+            cval: float = 0.0,
+            origin: int = 0,
+        ) -> Value: ...
+
 
 PADDING = {
     **{"reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect"},
@@ -60,6 +93,30 @@ def _for_each(x: Any, given: Any) -> list[Any]:
     return found
 
 
+@overload
+def gaussian_filter1d(
+    input: Plain,
+    sigma: float,
+    axis: int = -1,
+    order: int = 0,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    truncate: float = 4.0,
+    radius: int | None = None,
+    *,
+    output: DTypeLike | Array | None = ...,
+) -> Array: ...
+@overload
+def gaussian_filter1d(
+    input: Nest,
+    sigma: float,
+    axis: int = -1,
+    order: int = 0,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    truncate: float = 4.0,
+    radius: int | None = None,
+) -> Value: ...
 @equivalent(scipy.ndimage.gaussian_filter1d)
 def gaussian_filter1d(
     input: Any,
@@ -85,6 +142,28 @@ def gaussian_filter1d(
     return _filter(scipy.ndimage.gaussian_filter1d, _image(where, input), axis, **options)
 
 
+@overload
+def gaussian_filter(
+    input: Plain,
+    sigma: float | Sequence[float],
+    order: int | Sequence[int] = 0,
+    mode: str | Sequence[str] = "reflect",
+    cval: float = 0.0,
+    truncate: float = 4.0,
+    *,
+    output: DTypeLike | Array | None = ...,
+    radius: int | Sequence[int] | None = ...,
+    axes: int | Sequence[int] | None = ...,
+) -> Array: ...
+@overload
+def gaussian_filter(
+    input: Nest,
+    sigma: float | Sequence[float],
+    order: int | Sequence[int] = 0,
+    mode: str | Sequence[str] = "reflect",
+    cval: float = 0.0,
+    truncate: float = 4.0,
+) -> Value: ...
 @equivalent(scipy.ndimage.gaussian_filter)
 def gaussian_filter(
     input: Any,
@@ -109,6 +188,26 @@ def gaussian_filter(
     return x
 
 
+@overload
+def uniform_filter1d(
+    input: Plain,
+    size: int,
+    axis: int = -1,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    origin: int = 0,
+    *,
+    output: DTypeLike | Array | None = ...,
+) -> Array: ...
+@overload
+def uniform_filter1d(
+    input: Nest,
+    size: int,
+    axis: int = -1,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    origin: int = 0,
+) -> Value: ...
 @equivalent(scipy.ndimage.uniform_filter1d)
 def uniform_filter1d(
     input: Any, size: int, axis: int = -1, mode: str = "reflect", cval: float = 0.0, origin: int = 0
@@ -119,6 +218,24 @@ def uniform_filter1d(
     return _filter(scipy.ndimage.uniform_filter1d, x, axis, **options)
 
 
+@overload
+def uniform_filter(
+    input: Plain,
+    size: int | Sequence[int] = 3,
+    mode: str | Sequence[str] = "reflect",
+    cval: float = 0.0,
+    *,
+    output: DTypeLike | Array | None = ...,
+    origin: int | Sequence[int] = ...,
+    axes: int | Sequence[int] | None = ...,
+) -> Array: ...
+@overload
+def uniform_filter(
+    input: Nest,
+    size: int | Sequence[int] = 3,
+    mode: str | Sequence[str] = "reflect",
+    cval: float = 0.0,
+) -> Value: ...
 @equivalent(scipy.ndimage.uniform_filter)
 def uniform_filter(input: Any, size: Any = 3, mode: Any = "reflect", cval: float = 0.0) -> Any:
     """Return the means of windows along all axes, as `scipy.ndimage.uniform_filter`.
@@ -132,6 +249,25 @@ def uniform_filter(input: Any, size: Any = 3, mode: Any = "reflect", cval: float
     return x
 
 
+@overload
+def correlate(
+    input: Plain,
+    weights: Plain,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    origin: int | Sequence[int] = 0,
+    *,
+    output: DTypeLike | Array | None = ...,
+    axes: int | Sequence[int] | None = ...,
+) -> Array: ...
+@overload
+def correlate(
+    input: Nest,
+    weights: Nest,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    origin: int | Sequence[int] = 0,
+) -> Value: ...
 @equivalent(scipy.ndimage.correlate)
 def correlate(
     input: Any, weights: Any, mode: str = "reflect", cval: float = 0.0, origin: Any = 0
@@ -163,6 +299,25 @@ def correlate(
     return np.tensordot(windows, weights, np.ndim(x))
 
 
+@overload
+def convolve(
+    input: Plain,
+    weights: Plain,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    origin: int | Sequence[int] = 0,
+    *,
+    output: DTypeLike | Array | None = ...,
+    axes: int | Sequence[int] | None = ...,
+) -> Array: ...
+@overload
+def convolve(
+    input: Nest,
+    weights: Nest,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    origin: int | Sequence[int] = 0,
+) -> Value: ...
 @equivalent(scipy.ndimage.convolve)
 def convolve(
     input: Any, weights: Any, mode: str = "reflect", cval: float = 0.0, origin: Any = 0
@@ -179,7 +334,7 @@ def convolve(
     return correlate(input, turned, mode=mode, cval=cval, origin=shifts)
 
 
-def _one_dimensional(two_sided: Callable[..., Any], theirs: Callable[..., Any]) -> Any:
+def _one_dimensional(two_sided: Callable[..., Any], theirs: Callable[..., Any]) -> AlongAxis:
     def along(
         input: Any,
         weights: Any,
@@ -201,6 +356,17 @@ correlate1d = _one_dimensional(correlate, scipy.ndimage.correlate1d)
 convolve1d = _one_dimensional(convolve, scipy.ndimage.convolve1d)
 
 
+@overload
+def laplace(
+    input: Plain,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    *,
+    output: DTypeLike | Array | None = ...,
+    axes: int | Sequence[int] | None = ...,
+) -> Array: ...
+@overload
+def laplace(input: Nest, mode: str = "reflect", cval: float = 0.0) -> Value: ...
 @equivalent(scipy.ndimage.laplace)
 def laplace(input: Any, mode: str = "reflect", cval: float = 0.0) -> Any:
     """Return the second differences along all axes added up, as `scipy.ndimage.laplace`.
@@ -215,6 +381,17 @@ def laplace(input: Any, mode: str = "reflect", cval: float = 0.0) -> Any:
     return out
 
 
+@overload
+def sobel(
+    input: Plain,
+    axis: int = -1,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    *,
+    output: DTypeLike | Array | None = ...,
+) -> Array: ...
+@overload
+def sobel(input: Nest, axis: int = -1, mode: str = "reflect", cval: float = 0.0) -> Value: ...
 @equivalent(scipy.ndimage.sobel)
 def sobel(input: Any, axis: int = -1, mode: str = "reflect", cval: float = 0.0) -> Any:
     """Return differences along an axis, smoothed along the others, as `scipy.ndimage.sobel`."""
@@ -258,6 +435,26 @@ def _spline(order: int, t: Any) -> Any:
     return sum(terms[1:], terms[0]) / math.factorial(order)
 
 
+@overload
+def map_coordinates(
+    input: Plain,
+    coordinates: Plain,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+    *,
+    output: DTypeLike | Array | None = ...,
+) -> Array: ...
+@overload
+def map_coordinates(
+    input: Nest,
+    coordinates: Nest,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+) -> Value: ...
 @equivalent(scipy.ndimage.map_coordinates)
 def map_coordinates(
     input: Any,
@@ -317,6 +514,26 @@ def _interpolate(
     return np.where(outside, cval, out) if mode == "constant" else out
 
 
+@overload
+def shift(
+    input: Plain,
+    shift: Plain,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+    *,
+    output: DTypeLike | Array | None = ...,
+) -> Array: ...
+@overload
+def shift(
+    input: Nest,
+    shift: Nest,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+) -> Value: ...
 @equivalent(scipy.ndimage.shift)
 def shift(
     input: Any,
@@ -339,6 +556,30 @@ def shift(
     return _interpolate("shift", x, grid - moved, order, mode, cval, prefilter)
 
 
+@overload
+def affine_transform(
+    input: Plain,
+    matrix: Plain,
+    offset: Plain = 0.0,
+    output_shape: Sequence[int] | None = None,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+    *,
+    output: DTypeLike | Array | None = ...,
+) -> Array: ...
+@overload
+def affine_transform(
+    input: Nest,
+    matrix: Nest,
+    offset: Nest = 0.0,
+    output_shape: Sequence[int] | None = None,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+) -> Value: ...
 @equivalent(scipy.ndimage.affine_transform)
 def affine_transform(
     input: Any,

@@ -8,21 +8,25 @@ backwards. Windows, filter designs and all other names are SciPy's own.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 import scipy.signal
 
+from ..core.creation import Nest, Plain
 from ..core.node import unwrap
 from ..core.primitive import is_complex, primitive
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..ops.signals import convolve_full
-from ..support.abstract_array import check_numbers
+from ..support.abstract_array import Array, check_numbers
 from ..support.validation import as_input, check_choice, check_flag, check_integer, check_number
 from .equivalents import as_real, equivalent, names_of, zeros_of
 
 MODES = ("full", "same", "valid")
+Window: TypeAlias = str | float | tuple[str | float, ...] | Array | Sequence[float]
+Detrend: TypeAlias = str | Literal[False] | Callable[[Array], Array]
 
 
 def _last(x: Any, axis: int) -> Any:
@@ -77,6 +81,14 @@ def _part(where: str, full: Any, in1: Any, in2: Any, mode: str, axes: Sequence[i
     return full[tuple(index)]
 
 
+@overload
+def fftconvolve(
+    in1: Plain, in2: Plain, mode: str = "full", axes: int | Sequence[int] | None = None
+) -> Array: ...
+@overload
+def fftconvolve(
+    in1: Nest, in2: Nest, mode: str = "full", axes: int | Sequence[int] | None = None
+) -> Value: ...
 @equivalent(scipy.signal.fftconvolve)
 def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
     """Return the convolution Σ in1[i]·in2[k - i] by Fourier transforms.
@@ -103,12 +115,24 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
     return _part("fftconvolve", full, in1, in2, mode, along)
 
 
+@overload
+def oaconvolve(
+    in1: Plain, in2: Plain, mode: str = "full", axes: int | Sequence[int] | None = None
+) -> Array: ...
+@overload
+def oaconvolve(
+    in1: Nest, in2: Nest, mode: str = "full", axes: int | Sequence[int] | None = None
+) -> Value: ...
 @equivalent(scipy.signal.oaconvolve)
 def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
     """Return the convolution as `fftconvolve` does; see `scipy.signal.oaconvolve`."""
     return fftconvolve(in1, in2, mode, axes)
 
 
+@overload
+def convolve(in1: Plain, in2: Plain, mode: str = "full", *, method: str = ...) -> Array: ...
+@overload
+def convolve(in1: Nest, in2: Nest, mode: str = "full", *, method: str = ...) -> Value: ...
 @equivalent(scipy.signal.convolve)
 def convolve(in1: Any, in2: Any, mode: str = "full") -> Any:
     """Return the convolution Σ in1[i]·in2[k - i], as `scipy.signal.convolve`; see `fftconvolve`.
@@ -124,6 +148,10 @@ def convolve(in1: Any, in2: Any, mode: str = "full") -> Any:
     return _part("convolve", convolve_full(in1, in2), in1, in2, mode, (0,))
 
 
+@overload
+def correlate(in1: Plain, in2: Plain, mode: str = "full", *, method: str = ...) -> Array: ...
+@overload
+def correlate(in1: Nest, in2: Nest, mode: str = "full", *, method: str = ...) -> Value: ...
 @equivalent(scipy.signal.correlate)
 def correlate(in1: Any, in2: Any, mode: str = "full") -> Any:
     """Return the correlation Σ in1[i + k]·in2[i], as `scipy.signal.correlate`.
@@ -154,6 +182,14 @@ def _extended(where: str, in1: Any, in2: Any, mode: str, boundary: str, fillvalu
     return _part(where, full, in1, in2, mode, (0, 1))
 
 
+@overload
+def convolve2d(
+    in1: Plain, in2: Plain, mode: str = "full", boundary: str = "fill", fillvalue: complex = 0
+) -> Array: ...
+@overload
+def convolve2d(
+    in1: Nest, in2: Nest, mode: str = "full", boundary: str = "fill", fillvalue: complex = 0
+) -> Value: ...
 @equivalent(scipy.signal.convolve2d)
 def convolve2d(
     in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
@@ -168,6 +204,14 @@ def convolve2d(
     return _extended("convolve2d", in1, in2, mode, boundary, fillvalue)
 
 
+@overload
+def correlate2d(
+    in1: Plain, in2: Plain, mode: str = "full", boundary: str = "fill", fillvalue: complex = 0
+) -> Array: ...
+@overload
+def correlate2d(
+    in1: Nest, in2: Nest, mode: str = "full", boundary: str = "fill", fillvalue: complex = 0
+) -> Value: ...
 @equivalent(scipy.signal.correlate2d)
 def correlate2d(
     in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
@@ -255,6 +299,16 @@ def _require_first(where: str, a: Any) -> None:
         raise ArgumentError(f"{where}: a[0] must not be 0")
 
 
+@overload
+def lfilter(b: Plain, a: Plain, x: Plain, axis: int = -1, zi: None = None) -> Array: ...
+@overload
+def lfilter(
+    b: Plain, a: Plain, x: Plain, axis: int = -1, zi: Plain = ...
+) -> tuple[Array, Array]: ...
+@overload
+def lfilter(b: Nest, a: Nest, x: Nest, axis: int = -1, zi: None = None) -> Value: ...
+@overload
+def lfilter(b: Nest, a: Nest, x: Nest, axis: int = -1, zi: Nest = ...) -> tuple[Value, Value]: ...
 @equivalent(scipy.signal.lfilter)
 def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     """Return x filtered along an axis, with y[n]·a[0] = Σ b[k]·x[n - k] - Σ a[k]·y[n - k].
@@ -300,6 +354,10 @@ def _state_weights(coefficients: Any, size: int) -> Any:
     return np.where(inside, coefficients[np.where(inside, size + i - j, 0)], 0.0)
 
 
+@overload
+def lfilter_zi(b: Plain, a: Plain) -> Array: ...
+@overload
+def lfilter_zi(b: Nest, a: Nest) -> Value: ...
 @equivalent(scipy.signal.lfilter_zi)
 def lfilter_zi(b: Any, a: Any) -> Any:
     """Return the state in which a filter answers a step with a constant.
@@ -318,6 +376,14 @@ def lfilter_zi(b: Any, a: Any) -> Any:
     return (np.cumsum(a) * first - before)[:-1]
 
 
+@overload
+def sosfilt(sos: Plain, x: Plain, axis: int = -1, zi: None = None) -> Array: ...
+@overload
+def sosfilt(sos: Plain, x: Plain, axis: int = -1, zi: Plain = ...) -> tuple[Array, Array]: ...
+@overload
+def sosfilt(sos: Nest, x: Nest, axis: int = -1, zi: None = None) -> Value: ...
+@overload
+def sosfilt(sos: Nest, x: Nest, axis: int = -1, zi: Nest = ...) -> tuple[Value, Value]: ...
 @equivalent(scipy.signal.sosfilt)
 def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     """Return x filtered by one section of order two after the other, as `scipy.signal.sosfilt`.
@@ -343,6 +409,21 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     return x if zi is None else (x, np.stack(states))
 
 
+@overload
+def freqz(
+    b: Plain,
+    a: Plain = 1,
+    worN: int | Plain | None = 512,
+    whole: bool = False,
+    fs: float = 2 * np.pi,
+    *,
+    plot: Callable[[Array, Array], object] | None = ...,
+    include_nyquist: bool = ...,
+) -> tuple[Array, Array]: ...
+@overload
+def freqz(
+    b: Nest, a: Nest = 1, worN: int | Plain | None = 512, whole: bool = False, fs: float = 2 * np.pi
+) -> tuple[Array, Value]: ...
 @equivalent(scipy.signal.freqz)
 def freqz(b: Any, a: Any = 1, worN: Any = 512, whole: bool = False, fs: float = 2 * np.pi) -> Any:
     """Return frequencies and a filter's response Σ b[k] e^(-iωk) / Σ a[k] e^(-iωk) at each.
@@ -365,6 +446,28 @@ def freqz(b: Any, a: Any = 1, worN: Any = 512, whole: bool = False, fs: float = 
     return frequencies, turns[..., : np.size(b)] @ b / (turns[..., : np.size(a)] @ a)
 
 
+@overload
+def filtfilt(
+    b: Plain,
+    a: Plain,
+    x: Plain,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    method: str = "pad",
+    *,
+    irlen: int | None = ...,
+) -> Array: ...
+@overload
+def filtfilt(
+    b: Nest,
+    a: Nest,
+    x: Nest,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    method: str = "pad",
+) -> Value: ...
 @equivalent(scipy.signal.filtfilt)
 def filtfilt(
     b: Any,
@@ -412,6 +515,28 @@ def filtfilt(
 PADDING = {"mirror": "reflect", "nearest": "edge", "wrap": "wrap", "constant": "constant"}
 
 
+@overload
+def savgol_filter(
+    x: Plain,
+    window_length: int,
+    polyorder: int,
+    deriv: int = 0,
+    delta: float = 1.0,
+    axis: int = -1,
+    mode: str = "interp",
+    cval: float = 0.0,
+) -> Array: ...
+@overload
+def savgol_filter(
+    x: Nest,
+    window_length: int,
+    polyorder: int,
+    deriv: int = 0,
+    delta: float = 1.0,
+    axis: int = -1,
+    mode: str = "interp",
+    cval: float = 0.0,
+) -> Value: ...
 @equivalent(scipy.signal.savgol_filter)
 def savgol_filter(
     x: Any,
@@ -462,6 +587,34 @@ def savgol_filter(
 # ---- spectra
 
 
+@overload
+def welch(
+    x: Plain,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Detrend = "constant",
+    return_onesided: bool = True,
+    scaling: str = "density",
+    axis: int = -1,
+    average: str = "mean",
+) -> tuple[Array, Array]: ...
+@overload
+def welch(
+    x: Nest,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Detrend = "constant",
+    return_onesided: bool = True,
+    scaling: str = "density",
+    axis: int = -1,
+    average: str = "mean",
+) -> tuple[Array, Value]: ...
 @equivalent(scipy.signal.welch)
 def welch(
     x: Any,
@@ -542,6 +695,36 @@ def _weights(window: Any, size: int) -> Any:
     return scipy.signal.get_window(window, size) if named else np.asarray(window, float)
 
 
+@overload
+def csd(
+    x: Plain,
+    y: Plain,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Detrend = "constant",
+    return_onesided: bool = True,
+    scaling: str = "density",
+    axis: int = -1,
+    average: str = "mean",
+) -> tuple[Array, Array]: ...
+@overload
+def csd(
+    x: Nest,
+    y: Nest,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Detrend = "constant",
+    return_onesided: bool = True,
+    scaling: str = "density",
+    axis: int = -1,
+    average: str = "mean",
+) -> tuple[Array, Value]: ...
 @equivalent(scipy.signal.csd)
 def csd(
     x: Any,
@@ -573,6 +756,30 @@ def csd(
     return frequencies, _back(np.mean(np.conj(one) * other, axis=-2) * scales, axis)
 
 
+@overload
+def coherence(
+    x: Plain,
+    y: Plain,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Detrend = "constant",
+    axis: int = -1,
+) -> tuple[Array, Array]: ...
+@overload
+def coherence(
+    x: Nest,
+    y: Nest,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Detrend = "constant",
+    axis: int = -1,
+) -> tuple[Array, Value]: ...
 @equivalent(scipy.signal.coherence)
 def coherence(
     x: Any,
@@ -592,6 +799,36 @@ def coherence(
     return frequencies, np.abs(csd(x, y, *options, axis=axis)[1]) ** 2 / one / other
 
 
+@overload
+def stft(
+    x: Plain,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int = 256,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Detrend = False,
+    return_onesided: bool = True,
+    boundary: str | None = "zeros",
+    padded: bool = True,
+    axis: int = -1,
+    scaling: str = "spectrum",
+) -> tuple[Array, Array, Array]: ...
+@overload
+def stft(
+    x: Nest,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int = 256,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Detrend = False,
+    return_onesided: bool = True,
+    boundary: str | None = "zeros",
+    padded: bool = True,
+    axis: int = -1,
+    scaling: str = "spectrum",
+) -> tuple[Array, Array, Value]: ...
 @equivalent(scipy.signal.stft)
 def stft(
     x: Any,
@@ -637,6 +874,34 @@ def stft(
     return frequencies, times, moved
 
 
+@overload
+def istft(
+    Zxx: Plain,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    input_onesided: bool = True,
+    boundary: bool = True,
+    time_axis: int = -1,
+    freq_axis: int = -2,
+    scaling: str = "spectrum",
+) -> tuple[Array, Array]: ...
+@overload
+def istft(
+    Zxx: Nest,
+    fs: float = 1.0,
+    window: Window = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    input_onesided: bool = True,
+    boundary: bool = True,
+    time_axis: int = -1,
+    freq_axis: int = -2,
+    scaling: str = "spectrum",
+) -> tuple[Array, Value]: ...
 @equivalent(scipy.signal.istft)
 def istft(
     Zxx: Any,
@@ -691,6 +956,30 @@ def _overlap(parts: Any, step: int) -> Any:
     return whole[..., : (count - 1) * step + size]
 
 
+@overload
+def resample(
+    x: Plain,
+    num: int,
+    t: None = None,
+    axis: int = 0,
+    *,
+    window: Window | None = ...,
+    domain: str = ...,
+) -> Array: ...
+@overload
+def resample(
+    x: Plain,
+    num: int,
+    t: Plain = ...,
+    axis: int = 0,
+    *,
+    window: Window | None = ...,
+    domain: str = ...,
+) -> tuple[Array, Array]: ...
+@overload
+def resample(x: Nest, num: int, t: None = None, axis: int = 0) -> Value: ...
+@overload
+def resample(x: Nest, num: int, t: Plain = ..., axis: int = 0) -> tuple[Value, Array]: ...
 @equivalent(scipy.signal.resample)
 def resample(x: Any, num: int, t: Any = None, axis: int = 0) -> Any:
     """Return x at `num` points instead, by its Fourier transform, as `scipy.signal.resample`.
@@ -714,6 +1003,28 @@ def resample(x: Any, num: int, t: Any = None, axis: int = 0) -> Any:
     return out, np.arange(num) * (t[1] - t[0]) * n / num + t[0]
 
 
+@overload
+def periodogram(
+    x: Plain,
+    fs: float = 1.0,
+    window: Window | None = "boxcar",
+    nfft: int | None = None,
+    detrend: Detrend = "constant",
+    return_onesided: bool = True,
+    scaling: str = "density",
+    axis: int = -1,
+) -> tuple[Array, Array]: ...
+@overload
+def periodogram(
+    x: Nest,
+    fs: float = 1.0,
+    window: Window | None = "boxcar",
+    nfft: int | None = None,
+    detrend: Detrend = "constant",
+    return_onesided: bool = True,
+    scaling: str = "density",
+    axis: int = -1,
+) -> tuple[Array, Value]: ...
 @equivalent(scipy.signal.periodogram)
 def periodogram(
     x: Any,
@@ -751,6 +1062,24 @@ def periodogram(
 # ---- trends and analytic signals
 
 
+@overload
+def detrend(
+    data: Plain,
+    axis: int = -1,
+    type: str = "linear",
+    bp: int | Plain = 0,
+    *,
+    overwrite_data: bool = ...,
+) -> Array: ...
+@overload
+def detrend(
+    data: Nest,
+    axis: int = -1,
+    type: str = "linear",
+    bp: int | Plain = 0,
+    *,
+    overwrite_data: bool = ...,
+) -> Value: ...
 @equivalent(scipy.signal.detrend)
 def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0) -> Any:
     """Return data less the line, or the constant, that fits best along an axis.
@@ -782,6 +1111,10 @@ def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0) -> Any
 _detrend = detrend  # `welch` has an option of that name
 
 
+@overload
+def hilbert(x: Plain, N: int | None = None, axis: int = -1) -> Array: ...
+@overload
+def hilbert(x: Nest, N: int | None = None, axis: int = -1) -> Value: ...
 @equivalent(scipy.signal.hilbert)
 def hilbert(x: Any, N: int | None = None, axis: int = -1) -> Any:
     """Return the analytic signal, whose real part is x, as `scipy.signal.hilbert`.

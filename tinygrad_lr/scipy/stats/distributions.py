@@ -11,14 +11,16 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 import numpy as np
 import scipy.special as sc
 import scipy.stats
 
+from ...core.creation import Nest, Plain
 from ...core.node import unwrap
 from ...core.primitive import chain
+from ...core.value import Value
 from ...errors import ArgumentError, DtypeError, NotDifferentiableError
 from ...support.abstract_array import AbstractArray, as_single_call
 
@@ -26,6 +28,25 @@ __all__ = ["Distribution", "Frozen"]
 
 LOG_2_PI = math.log(2 * math.pi)
 NEWTON_STEPS = 3  # derivatives of a quantile are exact up to the order 2^3 - 1
+R_co = TypeVar("R_co", covariant=True)  # Value if a parameter is one
+
+if TYPE_CHECKING:
+
+    class Method(Protocol):
+        """A method of a distribution: SciPy's own on plain numbers."""
+
+        @overload
+        def __call__(self, x: Plain, *args: Plain, **keywords: Plain) -> Any: ...
+        @overload
+        def __call__(self, x: Nest, *args: Nest, **keywords: Nest) -> Value: ...
+
+    class FrozenMethod(Protocol[R_co]):
+        """A method of a distribution with fixed parameters."""
+
+        @overload
+        def __call__(self, x: Plain) -> R_co: ...
+        @overload
+        def __call__(self, x: Nest) -> Value: ...
 
 
 def _logpdf_of_t(x: Any, df: Any) -> Any:
@@ -164,6 +185,18 @@ class Distribution:
     0.0
     """
 
+    if TYPE_CHECKING:
+        logpdf: Method
+        pdf: Method
+        logpmf: Method
+        pmf: Method
+        cdf: Method
+        sf: Method
+        logcdf: Method
+        logsf: Method
+        ppf: Method
+        isf: Method
+
     def __init__(self, distribution: Any) -> None:
         self._scipy = distribution
         self.name: str = distribution.name
@@ -199,7 +232,11 @@ class Distribution:
         evaluate.__name__ = method
         return evaluate
 
-    def __call__(self, *args: Any, **keywords: Any) -> Frozen:
+    @overload
+    def __call__(self, *args: Plain, **keywords: Plain) -> Frozen[Any]: ...
+    @overload
+    def __call__(self, *args: Nest, **keywords: Nest) -> Frozen[Value]: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Frozen[Any]:
         """Return the distribution with fixed parameters."""
         return Frozen(self, args, keywords)
 
@@ -295,8 +332,20 @@ def _of_discrete(method: str) -> Any:
     return getattr(scipy.stats.rv_discrete, method, None)
 
 
-class Frozen:
+class Frozen(Generic[R_co]):
     """A `Distribution` with fixed parameters, which may be Values: its methods take x alone."""
+
+    if TYPE_CHECKING:
+        logpdf: FrozenMethod[R_co]
+        pdf: FrozenMethod[R_co]
+        logpmf: FrozenMethod[R_co]
+        pmf: FrozenMethod[R_co]
+        cdf: FrozenMethod[R_co]
+        sf: FrozenMethod[R_co]
+        logcdf: FrozenMethod[R_co]
+        logsf: FrozenMethod[R_co]
+        ppf: FrozenMethod[R_co]
+        isf: FrozenMethod[R_co]
 
     def __init__(self, distribution: Any, args: Any, keywords: Any) -> None:
         self.dist, self.args, self.kwds = distribution, args, keywords

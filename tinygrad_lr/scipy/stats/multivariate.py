@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import scipy.special as sc
 import scipy.stats
 
+from ...core.creation import Nest, Plain
 from ...core.node import unwrap
+from ...core.value import Value
 from ...errors import ArgumentError
 from ...support.abstract_array import check_numbers
 from ...support.validation import check_flag
@@ -36,7 +38,11 @@ class _Multivariate:
     def __getattr__(self, method: str) -> Any:
         return getattr(self._scipy, method)
 
-    def __call__(self, *args: Any, **keywords: Any) -> Frozen:
+    @overload
+    def __call__(self, *args: Plain, **keywords: Plain) -> Frozen[Any]: ...
+    @overload
+    def __call__(self, *args: Nest, **keywords: Nest) -> Frozen[Value]: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Frozen[Any]:
         """Return the distribution with fixed parameters."""
         return Frozen(self, args, keywords)
 
@@ -46,6 +52,14 @@ class MultivariateNormal(_Multivariate):
 
     _where = "multivariate_normal.logpdf"
 
+    @overload
+    def logpdf(
+        self, x: Plain, mean: Plain | None = None, cov: Plain = 1.0, allow_singular: bool = False
+    ) -> Any: ...
+    @overload
+    def logpdf(
+        self, x: Nest, mean: Nest | None = None, cov: Nest = 1.0, allow_singular: bool = False
+    ) -> Value: ...
     def logpdf(self, x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = False) -> Any:
         """Return -(n ln 2π + ln det C + (x - m)ᵀ C⁻¹ (x - m))/2 for each row of x.
 
@@ -85,10 +99,22 @@ class MultivariateNormal(_Multivariate):
         size = np.shape(centred)[-1] * LOG_2_PI + np.linalg.slogdet(cov)[1]
         return -0.5 * (size + square)
 
+    @overload
+    def pdf(
+        self, x: Plain, mean: Plain | None = None, cov: Plain = 1.0, allow_singular: bool = False
+    ) -> Any: ...
+    @overload
+    def pdf(
+        self, x: Nest, mean: Nest | None = None, cov: Nest = 1.0, allow_singular: bool = False
+    ) -> Value: ...
     def pdf(self, x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = False) -> Any:
         """Return the density, e^logpdf."""
         return np.exp(self.logpdf(x, mean, cov, allow_singular))
 
+    @overload
+    def entropy(self, mean: Plain | None = None, cov: Plain = 1.0) -> Any: ...
+    @overload
+    def entropy(self, mean: Nest | None = None, cov: Nest = 1.0) -> Value: ...
     def entropy(self, mean: Any = None, cov: Any = 1.0) -> Any:
         """Return (n (1 + ln 2π) + ln det C)/2 for `cov` of shape (n, n), whatever the mean.
 
@@ -134,6 +160,10 @@ def _require_probabilities(p: Any) -> None:
 class Dirichlet(_Multivariate):
     """The Dirichlet distribution, as `scipy.stats.dirichlet`."""
 
+    @overload
+    def logpdf(self, x: Plain, alpha: Plain) -> Any: ...
+    @overload
+    def logpdf(self, x: Nest, alpha: Nest) -> Value: ...
     def logpdf(self, x: Any, alpha: Any) -> Any:
         """Return Σ (αᵢ - 1) ln xᵢ + ln Γ(Σ αᵢ) - Σ ln Γ(αᵢ), for x of shape (k,) or (k, n).
 
@@ -158,6 +188,10 @@ class Dirichlet(_Multivariate):
         size = sc.gammaln(np.sum(alpha)) - np.sum(sc.gammaln(alpha))
         return np.sum(terms, axis=-1) + size
 
+    @overload
+    def pdf(self, x: Plain, alpha: Plain) -> Any: ...
+    @overload
+    def pdf(self, x: Nest, alpha: Nest) -> Value: ...
     def pdf(self, x: Any, alpha: Any) -> Any:
         """Return the density, e^logpdf."""
         return np.exp(self.logpdf(x, alpha))
@@ -166,6 +200,10 @@ class Dirichlet(_Multivariate):
 class Multinomial(_Multivariate):
     """The multinomial distribution, as `scipy.stats.multinomial`."""
 
+    @overload
+    def logpmf(self, x: Plain, n: Plain, p: Plain) -> Any: ...
+    @overload
+    def logpmf(self, x: Nest, n: Nest, p: Nest) -> Value: ...
     def logpmf(self, x: Any, n: Any, p: Any) -> Any:
         """Return ln n! + Σ (xᵢ ln pᵢ - ln xᵢ!) over the last axis; -inf unless Σ xᵢ is n.
 
@@ -187,6 +225,10 @@ class Multinomial(_Multivariate):
         valid = np.logical_and(np.equal(np.sum(x, axis=-1), n), np.all(counts, axis=-1))
         return np.where(valid, out, -np.inf)[()]
 
+    @overload
+    def pmf(self, x: Plain, n: Plain, p: Plain) -> Any: ...
+    @overload
+    def pmf(self, x: Nest, n: Nest, p: Nest) -> Value: ...
     def pmf(self, x: Any, n: Any, p: Any) -> Any:
         """Return the probability, e^logpmf."""
         return np.exp(self.logpmf(x, n, p))

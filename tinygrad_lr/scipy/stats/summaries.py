@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 import scipy.stats
 
+from ...core.creation import Nest, Plain
 from ...core.node import unwrap
+from ...core.value import Value
 from ...errors import ArgumentError, ShapeError
 from ...ops.activation import as_floats, logsumexp
-from ...support.abstract_array import as_single_call
+from ...support.abstract_array import Array, as_single_call
+from ...support.type_names import DTypeLike
 from ...support.validation import as_input, check_flag, check_integer, check_number
 from ..equivalents import as_real, equivalent
 
@@ -29,6 +32,8 @@ __all__ = [
     "zscore",
 ]
 
+R_co = TypeVar("R_co", covariant=True)  # of a density: Value if its sample is one
+
 
 def _sample(where: str, a: Any) -> Any:
     return as_floats(as_real(where, "a", a))
@@ -42,6 +47,10 @@ def _count(a: Any, axis: int | None) -> int:
     return int(np.size(a) if axis is None else np.shape(a)[axis])
 
 
+@overload
+def zscore(a: Plain, axis: int | None = 0, ddof: int = 0, *, nan_policy: str = ...) -> Array: ...
+@overload
+def zscore(a: Nest, axis: int | None = 0, ddof: int = 0) -> Value: ...
 @equivalent(scipy.stats.zscore)
 def zscore(a: Any, axis: int | None = 0, ddof: int = 0) -> Any:
     """Return a less its mean, over its standard deviation, as `scipy.stats.zscore`.
@@ -54,6 +63,20 @@ def zscore(a: Any, axis: int | None = 0, ddof: int = 0) -> Any:
     return centred / np.std(a, axis=axis, ddof=ddof, keepdims=True)
 
 
+@overload
+def moment(
+    a: Plain,
+    order: int = 1,
+    axis: int | None = 0,
+    *,
+    center: Plain | None = None,
+    nan_policy: str = ...,
+    keepdims: bool = ...,
+) -> Any: ...
+@overload
+def moment(
+    a: Nest, order: int = 1, axis: int | None = 0, *, center: Nest | None = None
+) -> Value: ...
 @equivalent(scipy.stats.moment)
 def moment(a: Any, order: int = 1, axis: int | None = 0, *, center: Any = None) -> Any:
     """Return the mean of (a - center) to a whole power, as `scipy.stats.moment`.
@@ -69,6 +92,17 @@ def moment(a: Any, order: int = 1, axis: int | None = 0, *, center: Any = None) 
     return np.mean((a - center) ** order, axis=axis)
 
 
+@overload
+def skew(
+    a: Plain,
+    axis: int | None = 0,
+    bias: bool = True,
+    *,
+    nan_policy: str = ...,
+    keepdims: bool = ...,
+) -> Any: ...
+@overload
+def skew(a: Nest, axis: int | None = 0, bias: bool = True) -> Value: ...
 @equivalent(scipy.stats.skew)
 def skew(a: Any, axis: int | None = 0, bias: bool = True) -> Any:
     """Return the third central moment over the cube of the deviation, as `scipy.stats.skew`.
@@ -83,6 +117,18 @@ def skew(a: Any, axis: int | None = 0, bias: bool = True) -> Any:
     return math.sqrt(n * (n - 1.0)) / (n - 2.0) * found
 
 
+@overload
+def kurtosis(
+    a: Plain,
+    axis: int | None = 0,
+    fisher: bool = True,
+    bias: bool = True,
+    *,
+    nan_policy: str = ...,
+    keepdims: bool = ...,
+) -> Any: ...
+@overload
+def kurtosis(a: Nest, axis: int | None = 0, fisher: bool = True, bias: bool = True) -> Value: ...
 @equivalent(scipy.stats.kurtosis)
 def kurtosis(a: Any, axis: int | None = 0, fisher: bool = True, bias: bool = True) -> Any:
     """Return the fourth central moment over the square of the variance, less 3 if `fisher`.
@@ -99,6 +145,12 @@ def kurtosis(a: Any, axis: int | None = 0, fisher: bool = True, bias: bool = Tru
     return found - 3.0 if check_flag("kurtosis", "fisher", fisher) else found
 
 
+@overload
+def sem(
+    a: Plain, axis: int | None = 0, ddof: int = 1, *, nan_policy: str = ..., keepdims: bool = ...
+) -> Any: ...
+@overload
+def sem(a: Nest, axis: int | None = 0, ddof: int = 1) -> Value: ...
 @equivalent(scipy.stats.sem)
 def sem(a: Any, axis: int | None = 0, ddof: int = 1) -> Any:
     """Return the standard error of the mean, as `scipy.stats.sem`.
@@ -110,6 +162,12 @@ def sem(a: Any, axis: int | None = 0, ddof: int = 1) -> Any:
     return np.std(a, axis=axis, ddof=ddof) / math.sqrt(_count(a, axis))
 
 
+@overload
+def variation(
+    a: Plain, axis: int | None = 0, *, ddof: int = 0, nan_policy: str = ..., keepdims: bool = ...
+) -> Any: ...
+@overload
+def variation(a: Nest, axis: int | None = 0, *, ddof: int = 0) -> Value: ...
 @equivalent(scipy.stats.variation)
 def variation(a: Any, axis: int | None = 0, *, ddof: int = 0) -> Any:
     """Return the standard deviation over the mean, as `scipy.stats.variation`."""
@@ -117,6 +175,18 @@ def variation(a: Any, axis: int | None = 0, *, ddof: int = 0) -> Any:
     return np.std(a, axis=axis, ddof=ddof) / np.mean(a, axis=axis)
 
 
+@overload
+def gmean(
+    a: Plain,
+    axis: int | None = 0,
+    weights: Plain | None = None,
+    *,
+    dtype: DTypeLike | None = ...,
+    nan_policy: str = ...,
+    keepdims: bool = ...,
+) -> Any: ...
+@overload
+def gmean(a: Nest, axis: int | None = 0, weights: Nest | None = None) -> Value: ...
 @equivalent(scipy.stats.gmean)
 def gmean(a: Any, axis: int | None = 0, weights: Any = None) -> Any:
     """Return the geometric mean, as `scipy.stats.gmean`.
@@ -127,12 +197,38 @@ def gmean(a: Any, axis: int | None = 0, weights: Any = None) -> Any:
     return np.exp(np.average(np.log(_sample("gmean", a)), axis=axis, weights=weights))
 
 
+@overload
+def hmean(
+    a: Plain,
+    axis: int | None = 0,
+    *,
+    weights: Plain | None = None,
+    dtype: DTypeLike | None = ...,
+    nan_policy: str = ...,
+    keepdims: bool = ...,
+) -> Any: ...
+@overload
+def hmean(a: Nest, axis: int | None = 0, *, weights: Nest | None = None) -> Value: ...
 @equivalent(scipy.stats.hmean)
 def hmean(a: Any, axis: int | None = 0, *, weights: Any = None) -> Any:
     """Return the harmonic mean, as `scipy.stats.hmean`."""
     return 1.0 / np.average(1.0 / _sample("hmean", a), axis=axis, weights=weights)
 
 
+@overload
+def entropy(
+    pk: Plain,
+    qk: Plain | None = None,
+    base: float | None = None,
+    axis: int = 0,
+    *,
+    nan_policy: str = ...,
+    keepdims: bool = ...,
+) -> Any: ...
+@overload
+def entropy(
+    pk: Nest, qk: Nest | None = None, base: float | None = None, axis: int = 0
+) -> Value: ...
 @equivalent(scipy.stats.entropy)
 def entropy(pk: Any, qk: Any = None, base: float | None = None, axis: int = 0) -> Any:
     """Return -Σ p ln p, or Σ p ln(p/q) with `qk`, of shares scaled to add up to 1.
@@ -154,6 +250,12 @@ def entropy(pk: Any, qk: Any = None, base: float | None = None, axis: int = 0) -
     return out / math.log(check_number("entropy", "base", base, positive=True))
 
 
+@overload
+def rankdata(
+    a: Plain, method: str = "average", *, axis: int | None = None, nan_policy: str = ...
+) -> Array: ...
+@overload
+def rankdata(a: Nest, method: str = "average", *, axis: int | None = None) -> Array: ...
 @equivalent(scipy.stats.rankdata)
 def rankdata(a: Any, method: str = "average", *, axis: int | None = None) -> Any:
     """Return plain ranks, which have no derivative, as `scipy.stats.rankdata`.
@@ -168,7 +270,7 @@ def rankdata(a: Any, method: str = "average", *, axis: int | None = None) -> Any
     return as_single_call(ranks)(unwrap(as_input("rankdata", "a", a)))
 
 
-class gaussian_kde:  # noqa: N801  # SciPy's name
+class gaussian_kde(Generic[R_co]):  # noqa: N801  # SciPy's name
     """The density Σ wᵢ·N(x; xᵢ, h²C) of a sample with covariance C, as `scipy.stats.gaussian_kde`.
 
     `dataset` has shape (n,), or (d, n) for points of d dimensions; `bw_method`, for h, is "scott"
@@ -179,6 +281,20 @@ class gaussian_kde:  # noqa: N801  # SciPy's name
     [0.439391]
     """
 
+    @overload
+    def __init__(
+        self: gaussian_kde[Any],
+        dataset: Plain,
+        bw_method: str | Plain | None = None,
+        weights: Plain | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: gaussian_kde[Value],
+        dataset: Nest,
+        bw_method: str | Nest | None = None,
+        weights: Nest | None = None,
+    ) -> None: ...
     def __init__(self, dataset: Any, bw_method: Any = None, weights: Any = None) -> None:
         where = "gaussian_kde"
         dataset = np.atleast_2d(as_floats(as_real(where, "dataset", dataset)))
@@ -210,6 +326,10 @@ class gaussian_kde:  # noqa: N801  # SciPy's name
         spread = (centred * self.weights) @ centred.T / (1.0 - np.sum(self.weights**2))
         self.covariance = spread * self.factor**2
 
+    @overload
+    def logpdf(self, x: Plain) -> R_co: ...
+    @overload
+    def logpdf(self, x: Nest) -> Value: ...
     def logpdf(self, x: Any) -> Any:
         """Return the logarithm of the density at points x, of shape (m,) or (d, m)."""
         x = np.atleast_2d(as_floats(as_real("gaussian_kde.logpdf", "x", x)))
@@ -227,6 +347,10 @@ class gaussian_kde:  # noqa: N801  # SciPy's name
         size = 0.5 * self.d * math.log(2 * math.pi) + np.sum(np.log(np.diagonal(root)))
         return logsumexp(np.log(self.weights)[:, None] - energy, axis=0) - size
 
+    @overload
+    def pdf(self, x: Plain) -> R_co: ...
+    @overload
+    def pdf(self, x: Nest) -> Value: ...
     def pdf(self, x: Any) -> Any:
         """Return the density at points x, of shape (m,) or (d, m)."""
         return np.exp(self.logpdf(x))

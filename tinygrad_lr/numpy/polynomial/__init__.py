@@ -28,15 +28,15 @@ from typing import Any as _Any
 import numpy as _numpy
 from numpy import polynomial as _theirs
 
-from ..core import creation as _creation
-from ..core.conversion import has_array as _has_array
-from ..core.node import unwrap as _unwrap
-from ..core.primitive import numbers_of as _numbers_of
-from ..core.value import Value as _Value
-from ..core.value import requires_gradient as _requires_gradient
-from ..errors import TraceError as _TraceError
-from ..ops import polynomials as _polynomials
-from ..support.abstract_array import AbstractArray as _AbstractArray
+from ...core import creation as _creation
+from ...core.conversion import has_array as _has_array
+from ...core.node import unwrap as _unwrap
+from ...core.primitive import numbers_of as _numbers_of
+from ...core.value import Value as _Value
+from ...core.value import requires_gradient as _requires_gradient
+from ...errors import TraceError as _TraceError
+from ...ops import polynomials as _polynomials
+from ...support.abstract_array import AbstractArray as _AbstractArray
 
 _MODULES = (
     *("polyutils", "_polybase", "polynomial", "chebyshev", "legendre", "hermite", "hermite_e"),
@@ -51,7 +51,7 @@ class _NumPy:
     ndarray = (_numpy.ndarray, _Value)  # for isinstance
 
     def __getattr__(self, name: str) -> _Any:
-        return getattr(_importlib.import_module(__package__ or ""), name)
+        return getattr(_importlib.import_module(__name__.rpartition(".")[0]), name)
 
     @property
     def linalg(self) -> _types.SimpleNamespace:
