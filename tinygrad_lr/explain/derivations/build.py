@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,14 +161,7 @@ def derivation(
     targets, single = _targets(loss, wrt), isinstance(wrt, Value)
     written = write_out(loss)
     loss, targets = written.loss, [written.now.get(x, x) for x in targets]
-    variables = {
-        name: written.now.get(x, x) if type(x) is Value else x for name, x in variables.items()
-    } | dict(written.begin)
-    for letter, factor in written.factors:
-        variables[_unused(letter, variables)] = factor
-    names = Names(loss, model, variables)
-    for letter, factor in written.factors:
-        names.add(factor, letter)
+    names = written.make_names(model, variables)
     factors = [factor for _, factor in written.factors]
     cotangents = pull_back({loss: seed("derivation", loss)})
     apart: list[str] = []
@@ -219,12 +211,6 @@ def derivation(
         single=single,
         apart=tuple(apart),
     )
-
-
-def _unused(name: str, variables: Mapping[str, Any]) -> str:
-    """Return a name that no variable has yet: with a number, if need be."""
-    numbered = (f"{name}{i}" for i in itertools.count(2))
-    return next(x for x in itertools.chain([name], numbered) if x not in variables)
 
 
 def _formulas(steps: Sequence[Step], forward: Sequence[Given]) -> Iterator[Expression]:

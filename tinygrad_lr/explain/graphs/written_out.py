@@ -6,6 +6,7 @@ factorisation its factors, each with a name; the rest of the graph is recorded a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,10 @@ import numpy as np
 
 from ...core.graph import topological_order
 from ...core.value import Value
+from ...nn import Module
 from ...ops.activation import sigmoid
 from .factors import FACTORS, factor_slices, split_factors
+from .naming import Names
 from .replay import leaf_numbers, rerun
 
 MAX_TIME_STEPS = 12  # written out; a longer sequence stays one operation
@@ -36,6 +39,25 @@ class WrittenOut:
     begin: Mapping[str, Any]
     factors: Sequence[tuple[str, Value]]
     chains: Sequence[tuple[Value, str, Sequence[Value]]]
+
+    def make_names(self, model: Module | None, variables: Mapping[str, Any]) -> Names:
+        """Return the names of the new graph, given the caller's variables."""
+        held = {
+            name: self.now.get(x, x) if type(x) is Value else x for name, x in variables.items()
+        }
+        held |= self.begin
+        for letter, factor in self.factors:
+            held[_unused(letter, held)] = factor
+        names = Names(self.loss, model, held)
+        for letter, factor in self.factors:
+            names.add(factor, letter)
+        return names
+
+
+def _unused(name: str, variables: Mapping[str, Any]) -> str:
+    """Return a name that no variable has yet: with a number, if need be."""
+    numbered = (f"{name}{i}" for i in itertools.count(2))
+    return next(x for x in itertools.chain([name], numbered) if x not in variables)
 
 
 def write_out(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:

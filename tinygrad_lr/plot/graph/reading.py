@@ -10,8 +10,7 @@ import numpy as np
 from ...core.chain_rule import match_shape, pull_back
 from ...core.value import Value
 from ...errors import NotDifferentiableError
-from ...explain.graphs.naming import Names
-from ...explain.graphs.time_steps import write_out_steps
+from ...explain.graphs.written_out import write_out
 from ...nn import Module
 from ...support.errstate import ignore_float_errors
 from .sections import divide
@@ -48,13 +47,9 @@ class Graph:
         variables: Mapping[str, Any] | None = None,
     ) -> None:
         self.given = loss
-        self.written = written = write_out_steps(loss, MAX_TIME_STEPS)
+        self.written = written = write_out(loss, MAX_TIME_STEPS)
         self.loss = loss = written.loss
-        held = {
-            name: written.now.get(x, x) if type(x) is Value else x
-            for name, x in (variables or {}).items()
-        }
-        self.names = Names(loss, model, held | dict(written.begin))
+        self.names = written.make_names(model, variables or {})
         self.things: list[Any] = []
         self.number: dict[int, int] = {}
         results = []
@@ -119,7 +114,7 @@ class Graph:
                 g = before.get(x, x)._grad
                 if g is not None:
                     held[x] = np.array(g[0] if type(g) is tuple else g)
-            if not self.written.chains:
+            if self.loss is self.given:
                 return self._without_rounding(held), "gradients: from .grad, as left by backward()"
         seed = held.get(self.loss, 1.0 if type(content) is float else np.ones_like(content))
         try:
@@ -128,7 +123,7 @@ class Graph:
             return {}, f"no gradients: {error}"
         note = "gradients: computed for this picture; .grad is unchanged"
         if ran:
-            note = "gradients: from .grad, as left by backward(); within recurrent layers computed"
+            note = "gradients: from .grad, as left by backward(); within operations computed"
         return self._without_rounding({**found, **held}), note
 
     @ignore_float_errors

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from ...core.value import Value
 from ...explain.graphs.layers import Layer
 from ...explain.graphs.naming import Names
-from ...explain.graphs.time_steps import WrittenOut
+from ...explain.graphs.written_out import WrittenOut
 
 Place: TypeAlias = tuple[int, int, int]
 """Where a result stands: its layer; 0 before, 1 in, 2 behind a step in time; the recurrence."""
