@@ -28,13 +28,19 @@ def _squeezed(x: Any) -> list[int]:
     return [n for n in x.shape if n > 1]
 
 
+class Shaped(np.ndarray):
+    """What is written with a shape of its own: its axes are those, and repeated as in NumPy."""
+
+
 def fit(x: Any, y: Any) -> tuple[Any, Any]:
     """Return two arrays that broadcast; one that lacks axes is repeated along them.
 
     Which ones it lacks is told by the sizes, which differ in the tests.
     """
     x, y = (np.asanyarray(z.x if isinstance(z, Transposed) else z) for z in (x, y))
-    if x.shape != y.shape and _squeezed(x) == _squeezed(y) and x.size > 1:
+    shaped = isinstance(x, Shaped) or isinstance(y, Shaped)
+    x, y = (np.asarray(z) if isinstance(z, Shaped) else z for z in (x, y))
+    if x.shape != y.shape and _squeezed(x) == _squeezed(y) and x.size > 1 and not shaped:
         shape = max(x.shape, y.shape, key=len)  # what kept its axes, and what dropped them
         return x.reshape(shape), y.reshape(shape)
     try:
@@ -696,10 +702,20 @@ class Reader:
         """Read an index in brackets, counted from 0."""
         if self.next() == "_":
             self.take()
-        self.at -= 1
-        text = self.raw_index()
+        arrays: dict[str, Any] = {"np": np}
+        text, depth = "", 0
+        self.take("{")
+        while depth or self.next() != "}":
+            named = self.next() == "name"
+            token = self.take()
+            depth += (token == "{") - (token == "}")
+            if named:
+                arrays[f"array{len(arrays)}"] = self.names[token]
+                token = f"array{len(arrays) - 1}"
+            text += token
+        self.take("}")
         text = text.replace(r"\ldots", "...").replace(r"\mathrm{new}", "None")
-        return eval(f"np.s_{text}", {"np": np})
+        return eval(f"np.s_{text}", arrays)
 
     def transposed(self, x: Any) -> Any:
         if isinstance(x, Transposed):
@@ -828,7 +844,10 @@ class Reader:
                 name += self.take()
             self.take("}")
         if name == "reshape":
-            return np.reshape(*self.with_shape())
+            return np.reshape(*self.with_shape()).view(Shaped)
+        if name == "broadcast":
+            x, shape = self.with_shape()
+            return np.broadcast_to(_drop(x), shape)
         if name in {"windowmax", "windowsum", "windowspread", "windows", "overlap", "toargmax"}:
             return self.of_windows(name)
         if name in FACTORS:

@@ -85,7 +85,8 @@ def test_roots_are_written_with_their_degree(latex, text):
 
 
 def test_options_are_told_where_they_are_not_the_default():
-    operation = SimpleNamespace(defaults={"alpha": 0.1, "axes": (0, 1), "flag": True, "eps": None})
+    defaults = {"alpha": 0.1, "axes": (0, 1), "flag": True, "eps": None}
+    operation = SimpleNamespace(defaults=defaults, shown_options=[])
     same = {"alpha": float("0.1"), "axes": tuple(range(2)), "flag": True, "eps": None}
     assert options_text(operation, same) == ""
     assert options_text(operation, {**same, "alpha": 0.2}) == " (alpha=0.2)"

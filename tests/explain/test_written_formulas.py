@@ -239,6 +239,21 @@ def test_the_formulas_of_linear_algebra_give_their_numbers(name):
     check_formulas(found)
 
 
+def test_a_long_array_of_indices_has_a_name_and_is_shown():
+    x, rows = Value(rng(1).normal(size=(30, 2)), name="x"), rng(2).permutation(30)[:20]
+    found = tg.derivation(np.sum(x[rows, 1] ** 3))
+    check_formulas(found)
+    assert "x[index, 1]" in found.text()
+    (line,) = (line for line in found.forward if line.name.text == "index")
+    assert line.data.tolist() == rows.tolist()
+
+
+def test_repeated_entries_are_written_as_repeated():
+    x = Value(rng(1).normal(size=(2, 3)), name="x")
+    for loss in (np.sum(np.tile(x, 2) ** 3), np.sum(np.cumsum(x[0] + np.zeros((5, 1)), 0))):
+        check_formulas(tg.derivation(loss))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_formulas_of_a_network_give_their_numbers(name):
     loss, model = NETWORKS[name]()

@@ -31,8 +31,8 @@ from ..formula.rewriting import (
     resolve_counts,
 )
 from ..formula.rules import apply_rule, rules_of, sum_spread, sum_to_shape
-from ..formula.symbol import Symbol, apply_symbolically, rank_of
-from ..graphs.naming import Names
+from ..formula.symbol import Symbol, apply_symbolically, name_indices, rank_of
+from ..graphs.naming import Names, long_indices
 from ..graphs.replay import leaf_numbers
 
 Contribution = tuple[Symbol, str, int]
@@ -128,6 +128,8 @@ class GraphFormulas:
                 given = is_leaf or type(x) is not Value
                 if given and name and (name in used or (is_leaf and x in self.visible)):
                     add(x, name, None, leaves.get(x, number) if is_leaf else number)
+            for index in long_indices(options):
+                add(index, self.names.latex(index), None, index)
             if "labels" in options:
                 add(options["labels"], self.names.labels, None, options["labels"])
         for value, formula in formulas.items():
@@ -236,7 +238,7 @@ class GraphFormulas:
 
     def _apply_rule(self, reader: Value, position: int, g: Symbol) -> Symbol:
         """Return the share that one rule passes on."""
-        record: Record = reader.record  # type: ignore[assignment]
+        record = self._with_named_indices(reader.record)  # type: ignore[arg-type]
         given = self._operands(record)
         x = record.operands[position]
         local = self._local_name(reader, x)
@@ -251,6 +253,13 @@ class GraphFormulas:
         ):  # its own derivative repeats it: it gets a name
             self.unreadable.add(reader)
         return found
+
+    def _with_named_indices(self, record: Record) -> Record:
+        """Return a record whose long arrays of indices are written by their names."""
+        if not [*long_indices(record.options)]:
+            return record
+        index = name_indices(record.options["index"], self.names.latex)
+        return record._replace(options={**record.options, "index": index})
 
     def _local_name(self, reader: Value, x: Value) -> Name:
         """Return ∂z/∂x; a z or x without a name is written out."""
@@ -280,7 +289,7 @@ class GraphFormulas:
     def _formula(self, value: Value) -> Symbol:
         """Return the result of an operation with its formula."""
         if value not in self._inner:
-            record: Record = value.record  # type: ignore[assignment]
+            record = self._with_named_indices(value.record)  # type: ignore[arg-type]
             self._inner[value] = apply_symbolically(
                 record.operation, self._operands(record), record.options, value._content
             )

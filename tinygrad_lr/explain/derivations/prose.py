@@ -46,16 +46,22 @@ def describe_share(share: Share, value: Value, names: Names) -> str:
     """
     pull, record = share.pull, share.reader.record
     v, x = (Name(names.latex(z)) for z in (share.reader, value))
-    direct = record is not None and record.operation.name == pull.operation
+    direct = (
+        record is not None
+        and record.operation.name == pull.operation
+        and any(z is value for z in record.operands)
+    )
     local = pull.local if pull.local != share.local_name else None  # a formula that says more
     operation = PRIMITIVES.get(pull.operation)
     if local is None or (direct and operation is not None and operation.selects):
         ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, value.ndim)
         above = derivative(Name(names.latex(names.loss)), v)
         weight = value.record is None
-        if share.reader.size == value.size and pull.operation == "getitem_at":
-            text = PRIMITIVES["reshape_to"].sentence  # it drops or adds axes of one entry
-            return text.format(v=v.text, x=x.text, g="")
+        if operation is not None and operation.identity and pull.spread > 1:
+            return f"{_repeated(x, value.size, pull.spread, v)}."
+        same = pull.formula == derivative(Name(names.latex(names.loss)), v)
+        if direct and same and share.reader.size == value.size:
+            return f"{v.text} has the numbers of {x.text}, and their gradients are the same."
         text = describe_operation(pull.operation, pull.position, v, x, above, ndims, direct, weight)
         return "" if "by the rule of" in text and pull.formula != share.chain else text
     sizes = np.size(share.reader._content), np.size(pull.number)
@@ -76,16 +82,20 @@ def describe_entries(
     """
     text = _moves(local, v, x, sizes)
     if spread > 1:
-        same = f"Each entry of {x.text}" if sizes[1] > 1 else f"The same {x.text}"
-        text += f" {same} enters {spread} entries of {v.text}, so its effects add up."
+        text += f" {_repeated(x, sizes[1], spread, v)}."
     return text.strip()
+
+
+def _repeated(x: Expression, size: int, spread: int, v: Expression) -> str:
+    same = f"Each entry of {x.text}" if size > 1 else f"The same {x.text}"
+    return f"{same} enters {spread} entries of {v.text}, so its effects add up"
 
 
 def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, int]) -> str:
     if isinstance(local, Number) and local.value in {-1.0, 0.0, 1.0}:
         return _moves_by_number(local.value, v.text, x.text, single=sizes[0] == 1 < sizes[1])
     slope = local.text
-    if len(slope) > MAX_SLOPE:
+    if len(slope) > MAX_SLOPE or "scatter" in slope:
         return ""
     if CASES.search(getattr(local, "template", "")) and slope.count(" if ") == 1:
         value, _, condition = slope[1:-1].partition(" if ")

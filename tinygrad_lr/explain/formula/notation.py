@@ -35,6 +35,7 @@ FUNCTIONS = {
     "sign": "sign(x) is −1, 0 or 1",
     "atan2": "atan2(y, x) is the angle of the point (x, y)",
     "onehot": "onehot(y) has a 1 at the label of each row, else 0",
+    "broadcast": "broadcast(x, shape) repeats x along the axes that it lacks",
     "reshape": "reshape(x, shape) has the same entries in another shape",
     "transpose": "transpose with numbers puts the axes in that order, counted from 0",
     "scatter": "scatter[i](x, shape) has x at the entries [i], else 0",
@@ -92,6 +93,8 @@ FUNCTIONS = {
     "fmin": "fmin(x, y) is the smaller one, fmax(x, y) the larger one, of those that aren't nan",
     "fmax": "fmin(x, y) is the smaller one, fmax(x, y) the larger one, of those that aren't nan",
     "copysign": "copysign(x, y) is |x| with the sign of y",
+    "erf": "erf is the error function, and erfc(x) = 1 − erf(x)",
+    "erfc": "erf is the error function, and erfc(x) = 1 − erf(x)",
     "sinc": "sinc(x) = sin(π x)/(π x)",
     "polar": "polar(A) is the U of A = U P, with orthonormal columns and P symmetric",
     "sylvester": "sylvester(A, B, C) is the X with A X + X B = C",
@@ -189,13 +192,17 @@ def _sentences(formulas: list[Expression], latex: str) -> Iterator[str]:
 
 def _special_functions(parts: Iterable[Expression]) -> Iterator[str]:
     """Yield what the functions are that are letters, by the docstrings of their operations."""
-    known = {o.latex: o for o in PRIMITIVES.values() if SCIPY in o.__module__ and o.latex}
+    operations = [*PRIMITIVES.values()][::-1]  # of several with one formula the first
+    known = {o.latex: o for o in operations if SCIPY in o.__module__ and o.latex}
     for template in dict.fromkeys(x.template for x in parts if isinstance(x, Call)):
         named = {x[1] or x[2] for x in OPERATOR.finditer(template)}
         if (operation := known.get(template)) is None or named & FUNCTIONS.keys():
             continue
         names = {hole: Name(hole) for hole in HOLE.findall(template)}
-        words = (operation.__doc__ or "").partition("\n")[0].rstrip(".").replace("`", "")
+        if re.search(r"\\Gamma|\\psi", template):
+            continue  # letters that are explained above
+        words = (operation.__doc__ or "").partition("\n")[0].partition(". ")[0].rstrip(".")
+        words = words.replace("`", "")
         yield f"{call(template, names).text} is {words[:1].lower()}{words[1:]}"
 
 

@@ -90,6 +90,7 @@ APPLICATION = (
     "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
 )
 INDEX = r"_\w+(?:\.\d+)?|_\((?:[^()]|\([^()]*\))*\)|[ₙₜⱼᵢ₀-₉⁰¹²³⁴-⁹⁻,]*"
+LISTS = r"\[(?:[^\[\]]|\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\])*\]"
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}^_&]|\s+|[^\\{}^_&\s]")
 
 
@@ -104,7 +105,7 @@ def plain_text(latex: str) -> str:
     text = _parse(iter(TOKEN.findall(latex)), None)
     text = re.sub(r" +", " ", text)
     text = re.sub(r"(1/\w+) (?=Σ)", r"(\1) ", text)
-    text = re.sub(rf"{APPLICATION}({INDEX}|\[[^]]*\]) *\(", r"\1(", text)  # tanh(x), but cos x
+    text = re.sub(rf"{APPLICATION}({INDEX}|{LISTS}) *\(", r"\1(", text)  # tanh(x), but cos x
     text = re.sub(rf"{APPLICATION}({INDEX}) *", r"\1 ", text)
     return re.sub(r"([(⌊⌈]) | ([)⌋⌉,])", r"\1\2", text).strip()
 

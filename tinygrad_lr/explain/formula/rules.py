@@ -13,6 +13,7 @@ from ...core.node import Record
 from ...core.primitive import Primitive
 from .expression import Expression, axes_letters, call, product, summation
 from .symbol import (
+    MAX_OPERATIONS,
     Symbol,
     expression_of,
     index_settings,
@@ -21,6 +22,9 @@ from .symbol import (
     times,
     with_axes,
 )
+
+MAX_TEXTBOOK_OPERATIONS = 90
+"""The most operations in a rule that is written to be read."""
 
 LINE: Sequence[Callable[..., Any]] = (
     lambda g, out, x, w, *b: g * w,
@@ -56,6 +60,7 @@ def apply_rule(
     if rule is None:
         raise no_derivative_error(operation, position)
     if (textbook := operation.textbook_rules.get(position)) is not None:
+        longer = MAX_OPERATIONS.set(MAX_TEXTBOOK_OPERATIONS)
         try:
             shown: Symbol = textbook(g, out, *operands, **options)
             expected = rule(*map(as_numpy_float, (g.number, out.number, *numbers)), **options)
@@ -65,6 +70,8 @@ def apply_rule(
                 return shown.with_number(expected)
         except Exception:  # the rule's own formula, or its name
             pass
+        finally:
+            MAX_OPERATIONS.reset(longer)
     try:
         c = rule(g, out, *operands, **options)
         c = c(position) if operation.variadic else c

@@ -6,9 +6,11 @@ computes. So a derivative needs no second declaration to be explained.
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -41,7 +43,8 @@ from .expression import (
 
 MAX_INDICES = 16  # in an array of indices that is written out
 MAX_CONSTANT = 4  # rows and columns of a constant that is written out
-MAX_OPERATIONS = 90  # in one formula: a longer one explains nothing
+MAX_OPERATIONS = ContextVar("MAX_OPERATIONS", default=60)
+"""The most operations in one formula: a longer one explains nothing."""
 CONDITIONS = {
     np.less: "<x> < <y>",
     np.less_equal: r"<x> \le <y>",
@@ -148,7 +151,7 @@ def apply_symbolically(
 ) -> Symbol:
     """Apply an operation to Symbols: its formula, and its numbers unless they are in `out`."""
     length = 1 + sum(x.length for x in flatten_operands(operands) if isinstance(x, Symbol))
-    if length > MAX_OPERATIONS:
+    if length > MAX_OPERATIONS.get():
         raise TraceError("the formula is too long to read")
     if out is None:
         numbers = tuple(number_of(x) for x in operands)
@@ -158,16 +161,23 @@ def apply_symbolically(
         operation.identity and squeezed_shape(out) == squeezed_shape(number_of(operands[0]))
     ):
         shapes = [x.written_shape if isinstance(x, Symbol) else np.shape(x) for x in operands]
-        found.written_shape = _joint_shape(*shapes)
+        found.written_shape = _joint_shape(shapes, operands, out)
     return found
 
 
-def _joint_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape that others broadcast to; the longest where some lack axes."""
+def _joint_shape(
+    shapes: Sequence[tuple[int, ...]], operands: Sequence[Any], out: Any
+) -> tuple[int, ...]:
+    """Return the shape that the formula of an entrywise operation has."""
+    whole = all(
+        math.prod(shape) == np.size(number_of(x)) for shape, x in zip(shapes, operands, strict=True)
+    )
     try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        return max(shapes, key=len)
+        found = np.broadcast_shapes(*shapes)
+    except ValueError:  # some lack axes
+        found = max(shapes, key=len)
+    outer = whole and len(shapes) > 1 and math.prod(found) != np.size(out)  # a column times a row
+    return np.shape(out) if outer else found
 
 
 def rank_of(number: Any) -> int:
@@ -198,6 +208,8 @@ def _formula(
     shape = np.shape(out) if entrywise else None
     x = [with_axes(operand, shape) for operand in operands]
     name = operation.name
+    if not entrywise or name == "reshape_to":
+        x = [_repeated(z, of) for z, of in zip(x, operands, strict=True)]
     if operation.identity:
         same = squeezed_shape(number_of(operands[0])) == squeezed_shape(out)
         spread = name != "reshape_to" or isinstance(x[0], (Number, Count))
@@ -259,6 +271,8 @@ def _formula(
         powers = {"x": x[0], "p": expression_of(options.get("order", 2.0))}
         return call(index_template(NORMS[name], letters), powers)
     x = [y if z is not None else Name(r"\cdot") for y, z in zip(x, operands, strict=True)]
+    if not entrywise:
+        x = [_repeated(z, of, numbers=True) for z, of in zip(x, operands, strict=True)]
     found = _template_call(operation, x, options, count)
     template = index_settings(index_template(found.template, letters), options)
     if rank_of(out) == 2 and all(y.matrix for _, hole in found.holes for y in hole):
@@ -481,6 +495,21 @@ def _reshape(x: Expression, shape: tuple[int, ...]) -> Expression:
     return call(rf"\operatorname{{reshape}}\left(<x>, {lengths}\right)", {"x": x})
 
 
+def _repeated(x: Expression, of: Any, numbers: bool = False) -> Expression:
+    """Return the formula of an operand that is written with fewer entries than it has.
+
+    With `numbers`, that of a number that stands for an array of equal ones, too.
+    """
+    if not isinstance(of, Symbol):
+        return x
+    size = np.size(of.number)
+    written = math.prod(of.written_shape) if x.rank else 1 if numbers else size
+    if written == size:
+        return x
+    lengths = r" \times ".join(map(str, np.shape(of.number)))
+    return call(rf"\operatorname{{broadcast}}\left(<x>, {lengths}\right)", {"x": x})
+
+
 BY_ROWS = {"softmax", "log_softmax", "standardize", "rms_normalize"}
 """Operations along the last axis, unless their formula has an index."""
 
@@ -528,6 +557,28 @@ def explicit_formula(
     return found
 
 
+class NamedIndex(np.ndarray[Any, np.dtype[Any]]):
+    """An array of indices that formulas write as a name."""
+
+    spelt: str
+
+
+def name_indices(index: Any, latex: Callable[[Any], str]) -> Any:
+    """Return an index whose long arrays are written by their names."""
+    if isinstance(index, tuple):
+        return tuple(name_indices(part, latex) for part in index)
+    if not is_long_index(index):
+        return index
+    found = index.view(NamedIndex)
+    found.spelt = latex(index)
+    return found
+
+
+def is_long_index(index: Any) -> bool:
+    """Return whether this is an array of too many indices to be written out."""
+    return isinstance(index, np.ndarray) and index.dtype != np.bool_ and index.size > MAX_INDICES
+
+
 def index_latex(index: Any) -> str:
     r"""Return an index as LaTeX; a large or masking array is a dot.
 
@@ -539,6 +590,8 @@ def index_latex(index: Any) -> str:
     if isinstance(index, slice):
         ends = ("" if x is None else str(x) for x in (index.start, index.stop, index.step))
         return ":".join(ends).removesuffix(":")
+    if isinstance(index, NamedIndex):
+        return index.spelt
     if index is Ellipsis:
         return r"\ldots"
     if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.ndim:

@@ -17,6 +17,7 @@ from ...nn import Module
 from ...support.files import printable
 from ...support.text_format import number_latex, number_text
 from ..formula.plain_text import ACCENTS, plain_text
+from ..formula.symbol import is_long_index
 from .layers import Layer, layers_of, parameter_paths
 
 LETTERS = {
@@ -243,6 +244,8 @@ class Names:
             if "labels" in options:
                 self._give(options["labels"], held.get(id(options["labels"]), "y"))
                 self.labels = self.labels or self.latex(options["labels"])
+            for index in long_indices(options):
+                self._give(index, held.get(id(index), "index"))
             names = operation.operands * (len(operands) if operation.variadic else 1)
             for x, number, operand in zip(operands, numbers, names, strict=True):
                 if type(x) is Value and x.requires_grad:
@@ -259,6 +262,13 @@ class Names:
                     self._give(x, "mask")
                 self._give(x, "x" if parametric and first else "c")
                 first = False
+
+
+def long_indices(options: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the arrays of indices among an operation's options that are too long to write out."""
+    index = options.get("index")
+    parts = index if isinstance(index, tuple) else (index,)
+    yield from (part for part in parts if is_long_index(part))
 
 
 def _computed(value: Value) -> Value:

@@ -271,7 +271,7 @@ class TracedPass(WatchedPass):
         operands = value.record.operands
         uses = sum(x is operands[position] for x in operands)
         one = f" This is one of {uses} uses of {name.text}." if uses > 1 else ""
-        line += f"  ({self.trace._forward(op)}.{one} {why})"
+        line += f"  ({self.trace._forward(op)}.{one}{' ' * bool(why)}{why})"
         self.trace._say_legend(self.depth)
         self.trace._say(line, self.depth)
 
@@ -301,4 +301,5 @@ class TracedPass(WatchedPass):
         if slope == rate:  # the rule has no formula
             return texts, with_numbers, whole
         sizes = np.size(op.out.number), np.size(x.number)
-        return texts, with_numbers, describe_entries(slope, v, x.expression, sizes, spread)
+        why = describe_entries(slope, v, x.expression, sizes, spread)
+        return texts, with_numbers, why or whole * ("by the rule of" not in whole)
