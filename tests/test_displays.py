@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -170,6 +172,85 @@ def test_a_key_of_a_model_is_escaped():
     for shown in (model._repr_html_(), tg.nn.summary(model, (4, 2))._repr_html_()):
         assert "<img" not in shown
         parsed(shown)
+
+
+# ---- in a notebook that isn't trusted
+
+DROPPED = {"style", "script"}  # with their text; of other elements the text is kept
+KEPT = {
+    *("table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "div", "span", "pre"),
+    *("b", "strong", "ul", "ol", "li", "details", "summary", "code", "section", "h3", "h4", "br"),
+}
+
+
+class Sanitized(HTMLParser):
+    """What a notebook leaves of a display that it doesn't trust: no attributes, and text."""
+
+    def __init__(self, shown):
+        super().__init__()
+        self.inside, self.html, self.text = [], "", ""
+        self.feed(shown)
+
+    def handle_starttag(self, tag, attributes):
+        self.inside += [tag] if tag in DROPPED else []
+        self.html += f"<{tag}>" if tag in KEPT else ""
+
+    def handle_endtag(self, tag):
+        self.inside = self.inside[:-1] if tag in DROPPED else self.inside
+        self.html += f"</{tag}>" if tag in KEPT else ""
+        self.text += "\n" if tag in KEPT else ""
+
+    def handle_data(self, data):
+        if not self.inside:
+            self.html += html.escape(data)
+            self.text += data
+
+
+@each_display
+def test_an_untrusted_notebook_still_shows_a_table_or_text(make):
+    shown = make()
+    left = Sanitized(shown._repr_html_())
+    assert left.text.strip() and "{" not in left.text
+    for table in parsed(shown._repr_html_()).iter("table"):
+        for cell in table.iter("td"):
+            assert f"<td>{html.escape(''.join(cell.itertext()))}</td>" in left.html
+
+
+def slope_of_a_line():
+    x, y = np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 2.5, 2.0, 5.5])
+    w = Value(0.5, name="w")
+    return tg.derivation(np.mean((w * x - y) ** 2), wrt=w, learning_rate=0.1)
+
+
+def test_formulas_without_their_tags_read_as_on_one_line():
+    pytest.importorskip("latex2mathml", reason="the extra `explain` is not installed")
+    shown = slope_of_a_line()
+    for found in (shown, tg.quiz(shown, gaps=1)):
+        lines = Sanitized(found._repr_html_()).text.splitlines()
+        assert {"y^ = w·x = [0, 0.5, 1, 1.5] (4)", "L = 1/N∑u^2 = 5.5"} <= set(lines)
+    left = Sanitized(shown._repr_html_()).text.splitlines()
+    assert "(dL)/(du) = (2u)/N = [−0.5, −1, −0.5, −2] (4)" in left
+
+
+def test_each_formula_of_a_layer_reads_without_its_tags_as_in_the_text():
+    pytest.importorskip("latex2mathml", reason="the extra `explain` is not installed")
+    model, x = network(), np.random.default_rng(0).normal(size=(4, 2))
+    shown = tg.derivation(tg.losses.mse(model(x), np.ones((4, 1))), wrt=model)
+    left = Sanitized(shown._repr_html_()).text
+    assert "z_1 = x W_1+b_1 = [" in left and "(dL)/(dW_2) = (dL)/(dy^)·" in left
+    assert "{1, z_1>0; 0, otherwise\n" in left
+
+
+@pytest.mark.slow
+def test_a_graph_and_a_report_say_in_text_what_they_show():
+    x = np.arange(6.0)[:, None]
+    line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
+    run = tg.fit(line, x, x[:, 0], learning_rate=0.01, steps=3)
+    picture = tg.plot.computation_graph(tg.losses.mse(line(x), x), model=line)
+    left = Sanitized(picture._repr_html_())
+    assert f"<pre>{html.escape(picture.tree(100))}</pre>" in left.html
+    page = pytest.importorskip("latex2mathml") and tg.report(run, line, x, x[:, 0])
+    assert ".save(path)\n writes this page" in Sanitized(page._repr_html_()).text
 
 
 # ---- Values

@@ -147,7 +147,7 @@ def test_weights_and_buffers_come_back_in_place():
 
 
 @pytest.mark.parametrize(("most", "capacity"), [(10**6, 400), (13 * 20, 20), (13 * 2, 2), (1, 2)])
-def test_the_kept_steps_are_few_and_evenly_far_apart(monkeypatch, most, capacity):
+def test_the_kept_steps_are_few_and_the_later_ones_evenly_far_apart(monkeypatch, most, capacity):
     monkeypatch.setattr(weight_history, "MAX_NUMBERS", most)
     model = mlp()
     assert sum(x.size for x in model.parameters()) == 13
@@ -158,11 +158,29 @@ def test_the_kept_steps_are_few_and_evenly_far_apart(monkeypatch, most, capacity
         history.add(step)
         assert len(history.steps) <= capacity
         assert history.steps_at(step + 1) == (history.steps, history.stride)
-    assert history.steps == [s for s in range(1000) if s % history.stride == 0 or s < history.dense]
+    stride, often = history.stride, history.in_each_doubling
+    assert often == (8 if capacity == 400 else 0)
+    between = [
+        s for s in range(1000) if often and s % max(2 ** int(math.log2(s or 1)) // 8, 1) == 0
+    ]
+    expected = {*range(history.dense), *range(0, 1000, stride), *between}
+    assert history.steps == sorted(expected)
     assert history.stride == max(2 ** math.ceil(math.log2(1000 / capacity)), 2)
     stacked = history.stack(999)
     assert stacked["layers.0.weight"][:, 0, 0].tolist() == history.steps
     assert history.steps[-1] == 999 and len(stacked["layers.2.bias"]) == len(history.steps)
+
+
+@pytest.mark.parametrize("count", [401, 3000, 10**5, 10**6, 2**22 + 5])
+def test_moments_of_a_long_run_are_spread_over_its_beginning_and_its_end(count):
+    history = WeightHistory(nn.Linear(1, 1, dtype=np.float64))
+    steps, stride = history.steps_at(count)
+    kept = np.array(steps)
+    assert len(steps) <= 400 and steps[:100] == list(range(100))
+    for k in np.geomspace(100, count // 2, 50).astype(int):
+        assert ((kept > k) & (kept <= 2 * k)).sum() >= 8
+    late = kept[kept > count // 2]
+    assert np.diff(late).max() <= stride and len(late) > 20 and count / stride > 40
 
 
 def test_given_weights_are_kept_in_place_of_the_models():

@@ -46,9 +46,11 @@ class Report:
         return f"Report({len(self.html.encode()) / 1e6:.2f} MB of HTML: .save(path) writes it)"
 
     def _repr_html_(self) -> str:
-        """Show the page in a frame of its own."""
+        """Show the page in a frame of its own, below a sentence that stays where frames are cut."""
         page = html.escape(self.html, quote=True)
         return (
+            "<p>Report of a descent: <code>.save(path)</code> writes this page to a file. "
+            "A notebook shows it here once it is trusted.</p>"
             f'<iframe srcdoc="{page}" title="Report of a descent" '
             'style="width:100%;height:80vh;border:0"></iframe>'
         )

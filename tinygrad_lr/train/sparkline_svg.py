@@ -97,8 +97,8 @@ def draw_loss_curves(losses: Sequence[Point], held: Sequence[Point]) -> Html:
 
 
 def text_at(text: str, x: float, y: float, anchor: str) -> Html:
-    """Return text in the picture."""
-    return element(
+    """Return text in the picture, on a line of its own where notebooks keep text alone."""
+    drawn = element(
         "text",
         text,
         x=f"{x:g}",
@@ -108,6 +108,7 @@ def text_at(text: str, x: float, y: float, anchor: str) -> Html:
         font_size="11",
         font_family="inherit",
     )
+    return Html(f"{drawn}\n")
 
 
 def thin_points(points: Sequence[Point]) -> Sequence[Point]:

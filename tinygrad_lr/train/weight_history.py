@@ -57,7 +57,9 @@ class ModelWeights:
 class WeightHistory:
     """The weights at some of the steps: all of the first ones, then fewer and fewer.
 
-    At most MAX_SNAPSHOTS steps are kept, with at most MAX_NUMBERS numbers in all of them.
+    At most MAX_SNAPSHOTS steps are kept, with at most MAX_NUMBERS numbers in all of them: the first
+    quarter of them, some between each step and twice that step, and the others evenly far apart. So
+    a long run has moments of its quick beginning and of its long end.
     """
 
     def __init__(self, model: Module) -> None:
@@ -67,13 +69,15 @@ class WeightHistory:
         numbers = sum(parameter.size for _, parameter in self.named)
         self.capacity = max(2, min(MAX_SNAPSHOTS, MAX_NUMBERS // max(numbers, 1)))
         self.dense = self.capacity // 4  # of the first steps none is left out
+        often = self.capacity // 32
+        self.in_each_doubling = 2 ** (often.bit_length() - 1) if often else 0
         self.stride = 1
 
     def add(self, step: int, weights: list[Array] | None = None) -> None:
         """Keep the model's weights, or those given, if this step is one of those kept."""
         if self.keeps(step):
             self._append(step, weights)
-            if len(self.steps) > self.capacity:
+            while len(self.steps) > self.capacity:
                 self.stride *= 2
                 kept = [i for i, s in enumerate(self.steps) if self.keeps(s)]
                 self.steps = [self.steps[i] for i in kept]
@@ -81,13 +85,23 @@ class WeightHistory:
 
     def keeps(self, step: int) -> bool:
         """Return True if the weights of this step are kept."""
-        return step % self.stride == 0 or step < self.dense
+        return step < self.dense or step % min(self.stride, self._spacing(step)) == 0
+
+    def _spacing(self, step: int) -> int:
+        """Return the distance of the steps kept about this one, however long the run gets."""
+        if not self.in_each_doubling:
+            return self.stride
+        return max(2 ** (step.bit_length() - 1) // self.in_each_doubling, 1)
 
     def steps_at(self, step: int) -> tuple[list[int], int]:
         """Return the steps that are kept after so many, and the stride between them."""
         stride, every = 1, np.arange(step)
+        often = np.zeros(step, bool)
+        if self.in_each_doubling:
+            lengths = np.frexp(np.maximum(every, 1).astype(np.float64))[1]  # in bits
+            often = every % np.maximum(2 ** (lengths - 1) // self.in_each_doubling, 1) == 0
         while True:
-            steps = every[(every % stride == 0) | (every < self.dense)]
+            steps = every[(every % stride == 0) | often | (every < self.dense)]
             if len(steps) <= self.capacity:
                 return steps.tolist(), stride
             stride *= 2

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import MissingExtraError
 from ...support.errstate import ignore_float_errors
 from ...support.text_format import index_text, number_latex, number_text, shape_text
-from ..formula.mathml import as_mathml
+from ..formula.mathml import as_mathml, mark_structure
 from .model import DerivationData
 from .render_text import (
     MAX_STEPS,
@@ -74,9 +74,9 @@ def derivation_html(derivation: DerivationData) -> str:
 
 
 def html_or_text(html: Callable[[], str], text: Callable[[], str]) -> str:
-    """Return the HTML, or where the extra for formulas is missing, one sentence and the text."""
+    """Return the HTML for a notebook; where the extra is missing, one sentence and the text."""
     try:
-        return html()
+        return mark_structure(html())
     except MissingExtraError as error:
         return f"<p>{escape(str(error))}</p><pre>{escape(text())}</pre>"
 
