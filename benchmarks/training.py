@@ -5,6 +5,8 @@
 
 - a step of Adam of two networks, float32, by our loop and by JAX's scan: an embedding of three
   letters with 200 tanh and 27 classes, and an LSTM 16-64 on 16 steps of 32 rows;
+- a step of SGD of the mean of 8 embedded words and 10 classes, 32 rows, float32, by our loop and by
+  JAX's scan: tables of 10 000 and 100 000 words, 64 wide;
 - `fit` on scikit-learn's digits, 20 epochs of 57 batches: eager, compiled with an empty cache and
   with the cache left behind, and scikit-learn's MLPClassifier, each in a new process;
 - steps of SGD of six models that no other benchmark has (`models.py`): an attention block, batch
@@ -54,6 +56,7 @@ import tinygrad_lr as tg
 STEPS, RATE = 50, 1e-3
 LETTERS, DIM, HIDDEN, ROWS = 27, 10, 200, 32
 INPUTS, STATE, TIMES, OUTPUTS = 16, 64, 16, 10
+WORDS, WIDTH = 8, 64
 OURS, SCAN = "tinygrad_lr, loop", "JAX scan"
 FIT = """
 import json, sys, time
@@ -80,7 +83,7 @@ print(json.dumps([time.perf_counter() - began[0], time.process_time() - began[1]
 """
 
 
-# ---- steps of Adam
+# ---- steps of Adam and SGD
 
 
 def embedding() -> tuple[Any, ...]:
@@ -130,8 +133,28 @@ def lstm() -> tuple[Any, ...]:
     return parameters, lambda x, y: tg.losses.mse(head(layer(x)[0]), y), theirs, x, y
 
 
-def make_ours(parameters: Any, loss_of: Any, x: Any, y: Any) -> Callable[[], Any]:
-    optimizer = tg.optim.Adam(parameters, RATE)
+def words(count: int) -> tuple[Any, ...]:
+    """Return parameters, the loss of a step, and data of the mean of embedded words."""
+    table = tg.nn.Embedding(count, WIDTH, generator=0)
+    head = tg.nn.Linear(WIDTH, OUTPUTS, generator=1)
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, count, (ROWS, WORDS)), random.integers(0, OUTPUTS, ROWS)
+
+    def theirs(jax: Any, p: Any, x: Any, y: Any) -> Any:
+        np = jax.numpy
+        scores = np.mean(p[0][x], axis=1) @ p[1] + p[2]
+        return -np.mean(jax.nn.log_softmax(scores)[np.arange(ROWS), y])
+
+    def loss(x: Any, y: Any) -> Any:
+        return tg.losses.cross_entropy(head(table(x).mean(axis=1)), y)
+
+    return [*table.parameters(), *head.parameters()], loss, theirs, x, y
+
+
+def make_ours(
+    parameters: Any, loss_of: Any, x: Any, y: Any, method: Any = tg.optim.Adam
+) -> Callable[[], Any]:
+    optimizer = method(parameters, RATE)
 
     @tg.compile
     def step(x: Any, y: Any) -> Any:
@@ -144,10 +167,16 @@ def make_ours(parameters: Any, loss_of: Any, x: Any, y: Any) -> Callable[[], Any
     return lambda: step.loop(x, y, steps=STEPS)
 
 
-def make_theirs(initial: Any, loss_of: Any, x: Any, y: Any) -> Callable[[], Any]:
+def make_theirs(
+    initial: Any, loss_of: Any, x: Any, y: Any, method: Any = tg.optim.Adam
+) -> Callable[[], Any]:
     import jax
 
     x, y = map(jax.numpy.asarray, (x, y))
+
+    def descend(p: Any, _: Any) -> Any:
+        loss, g = jax.value_and_grad(lambda p: loss_of(jax, p, x, y))(p)
+        return jax.tree.map(lambda p, g: p - RATE * g, p, g), loss
 
     def step(carry: Any, _: Any) -> Any:
         p, mean, square, count = carry
@@ -163,9 +192,11 @@ def make_theirs(initial: Any, loss_of: Any, x: Any, y: Any) -> Callable[[], Any]
         return (jax.tree.map(move, p, mean, square), mean, square, count), loss
 
     p = list(map(jax.numpy.asarray, initial))
-    zeros = [jax.numpy.zeros_like(x) for x in p]
-    carry: Any = (p, zeros, zeros, jax.numpy.float32(0))
-    steps = jax.jit(lambda carry: jax.lax.scan(step, carry, None, length=STEPS))
+    mean, square = ([jax.numpy.zeros_like(x) for x in p] for _ in range(2))
+    adam = method is tg.optim.Adam
+    carry: Any = (p, mean, square, jax.numpy.float32(0)) if adam else p
+    one = step if adam else descend
+    steps = jax.jit(lambda carry: jax.lax.scan(one, carry, None, length=STEPS), donate_argnums=0)
 
     def run() -> Any:
         nonlocal carry
@@ -175,16 +206,18 @@ def make_theirs(initial: Any, loss_of: Any, x: Any, y: Any) -> Callable[[], Any]
     return run
 
 
-def compare_steps(make: Callable[[], Any], rounds: int, seconds: float) -> dict[str, float]:
+def compare_steps(
+    made: tuple[Any, ...], rounds: int, seconds: float, method: Any = tg.optim.Adam
+) -> dict[str, float]:
     """Return µs per step of both; they must agree on the losses."""
-    parameters, ours, theirs, x, y = make()
+    parameters, ours, theirs, x, y = made
     initial = [p.numpy() for p in parameters]
-    runs = {OURS: make_ours(parameters, ours, x, y)}
+    runs = {OURS: make_ours(parameters, ours, x, y, method)}
     if is_installed("jax"):
-        runs[SCAN] = make_theirs(initial, theirs, x, y)
+        runs[SCAN] = make_theirs(initial, theirs, x, y, method)
     losses = [run()[-1] for run in runs.values()]
     if not np.allclose(losses, losses[0], rtol=1e-2):
-        raise SystemExit(f"{make.__name__}: the losses are {losses}")
+        raise SystemExit(f"a step of {method.__name__}: the losses are {losses}")
     return {peer: time / STEPS for peer, time in time_steps(runs, rounds, seconds).items()}
 
 
@@ -336,12 +369,14 @@ def main() -> None:
 def measure(rounds: int, seconds: float) -> None:
     """Print the tables."""
     print(describe_machine(), "\n")
-    print("| µs per step of Adam | tinygrad_lr, loop | JAX scan |\n| --- | ---: | ---: |")
-    for name, make in {
-        "embedding of 3 letters, 200 tanh, 27 classes, 32 rows": embedding,
-        "LSTM 16-64, 32 rows of 16 steps": lstm,
-    }.items():
-        found = compare_steps(make, rounds, seconds)
+    print("| µs per step | tinygrad_lr, loop | JAX scan |\n| --- | ---: | ---: |")
+    for name, made, method in (
+        ("embedding of 3 letters, 200 tanh, 27 classes, 32 rows, Adam", embedding(), tg.optim.Adam),
+        ("LSTM 16-64, 32 rows of 16 steps, Adam", lstm(), tg.optim.Adam),
+        ("8 of 10 000 words, 32 rows, SGD", words(10_000), tg.optim.SGD),
+        ("8 of 100 000 words, 32 rows, SGD", words(100_000), tg.optim.SGD),
+    ):
+        found = compare_steps(made, rounds, seconds, method)
         cells = [f"{found[OURS]:.3g}"]
         if SCAN in found:
             cells.append(f"{found[SCAN]:.3g} ({found[SCAN] / found[OURS]:.2f}×)")

@@ -27,12 +27,14 @@ import types
 import typing
 import warnings
 import weakref
+from unittest import mock
 
 import numpy as np
 from numpy.polynomial import polynomial
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, nn
+from tinygrad_lr.compiler.ir.passes import row_updates
 from tinygrad_lr.errors import CompileWarning, TraceError
 from tinygrad_lr.support import pytree as tree
 
@@ -137,7 +139,8 @@ class World:
         layers = nn.Linear(N, N, dtype=np.float64, generator=seed), nn.Tanh()
         self.model = nn.Sequential(*layers, nn.BatchNorm1d(N, dtype=np.float64))
         self.dropout = nn.Dropout(0.5, generator=seed)
-        self.optimizer = tg.optim.SGD([self.weight], 0.125)
+        self.vectors = Value(random.uniform(-1, 1, (7, N)), name="vectors")  # chosen by integers
+        self.optimizer = tg.optim.SGD([self.weight, self.vectors], 0.125)
         self.average = tg.optim.ExponentialMovingAverage([self.weight], 0.5)
         self.row = self.weight.data[:]
         self.held = Value(random.uniform(-1, 1, N), requires_grad=False)
@@ -194,7 +197,8 @@ class World:
         drawn = self.rng.bit_generator.state["state"]["state"]
         buffers = [np.array(x) for _, x in self.model.named_buffers()]
         own = [self.array.copy(), self.integers.copy(), *map(np.array, self.tables.values())]
-        own += [self.weight.numpy(), self.held.numpy(), self.record.w.copy(), self.module.w.copy()]
+        own += [self.weight.numpy(), self.vectors.numpy(), self.held.numpy()]
+        own += [self.record.w.copy(), self.module.w.copy()]
         own += [x for x in self.average.state_dict().values() if isinstance(x, np.ndarray)]
         return [np.array(drawn % 2**53), np.array(SET.get()), *buffers, *own]
 
@@ -218,6 +222,8 @@ CHANGES = {
     "a layer": lambda w, r: w.model.layers.__setitem__(1, nn.Sigmoid()),
     "draw": lambda w, r: w.rng.normal(),
     "no gradient": lambda w, r: setattr(w.weight, "grad", None),
+    "vectors": lambda w, r: setattr(w.vectors, "data", r.uniform(-1, 1, (7, N))),
+    "a vector": lambda w, r: w.vectors.data.__setitem__(int(r.integers(7)), 0.125),
     "a gradient": lambda w, r: setattr(w.weight, "grad", r.uniform(-1, 1, N)),
     "the count of steps": lambda w, r: setattr(w.optimizer, "steps", int(r.integers(4))),
     "a print option": lambda w, r: np.set_printoptions(precision=int(r.integers(4, 9))),
@@ -688,6 +694,7 @@ class Program:
         self.keep = bool(random.integers(2))  # whether results in the middle come out too
         self.changes = [str(random.choice(sorted(CHANGES))) for _ in range(CALLS)]
         self.backend = str(random.choice(["numpy", "llvm"]))
+        self.by_rows = bool(random.integers(2))  # whether only rows that are named are updated
 
     def __repr__(self):
         names = " | ".join(name for name, _, _ in self.steps)
@@ -730,7 +737,7 @@ class Program:
 
         def step(x):
             optimizer.zero_grad()
-            loss = np.sum(world.weight * x)
+            loss = np.sum(world.weight * x) + np.sum(world.vectors[world.integers] ** 2)
             loss.backward()
             optimizer.step()
             world.average.update()
@@ -838,7 +845,8 @@ def check(seed):
     expected, wrong = outcome(program, lambda f: f)
     if wrong is not None and not expected:
         return "impossible"  # for eager code too
-    found, error = outcome(program, lambda f: tg.compile(f, backend=program.backend))
+    with mock.patch.object(row_updates, "pays", return_value=program.by_rows):
+        found, error = outcome(program, lambda f: tg.compile(f, backend=program.backend))
     # A float64 result of a float32 program may be of numbers that were rounded to float32.
     coarsest = program.dtype if np.dtype(program.dtype).kind in "fc" else np.float64
     for call, (one, other) in enumerate(zip(found, expected, strict=False)):

@@ -122,6 +122,7 @@ def test_training_agrees_with_jax_and_long_programs_are_timed():
     assert run.returncode == 0, run.stdout + run.stderr  # not 0 where they disagree
     rows = [line for line in run.stdout.splitlines() if line.startswith("| ")]
     assert sum("LSTM" in row or "embedding" in row for row in rows) == 2
+    assert sum(" words, 32 rows, SGD" in row for row in rows) == 2
     assert sum(row.startswith(("| chain", "| layers", "| gradient of")) for row in rows) == 10
     assert sum("attention block" in row or "Runge-Kutta" in row for row in rows) == 2
 

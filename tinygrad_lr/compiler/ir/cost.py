@@ -16,6 +16,8 @@ def count_flops(x: Instruction) -> int:
         return 0
     if x.operation in PRODUCTS:
         return 2 * x.size * x.inputs[0].shape[-1]
+    if x.operation == "update_rows":
+        return 3 * x.inputs[2].size
     return x.inputs[0].size if x.operation in REDUCTIONS else x.size
 
 
@@ -40,5 +42,15 @@ def code_size(x: Instruction) -> int:
 def count_bytes_moved(instructions: Sequence[Instruction]) -> int:
     """Return the bytes read and written if every instruction goes to memory."""
     return sum(
-        x.nbytes + sum(y.nbytes for y in x.inputs) for x in instructions if x.operation not in FREE
+        sum(y.nbytes for y in touched_arrays(x)) for x in instructions if x.operation not in FREE
     )
+
+
+def touched_arrays(x: Instruction) -> Sequence[Instruction]:
+    """Return what an instruction reads and writes, with rows in place of a table of them."""
+    if x.operation == "gather":
+        return (x, x, *x.inputs[1:])
+    if x.operation == "update_rows":
+        _, factor, shares, rows = x.inputs
+        return (shares, shares, factor, shares, rows)
+    return (x, *x.inputs)

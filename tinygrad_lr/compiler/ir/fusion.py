@@ -5,7 +5,8 @@ axis). Its members are elementwise instructions and reductions. A member that va
 columns is computed for each entry. One that doesn't, such as the sum of a row, is computed once
 per row, and later members may use it in the same row: a softmax is one loop. A `Product` is a
 matrix product, or a batch of them, with an epilogue of elementwise instructions. An `Indexed`
-kernel is a gather or a scatter. A `Call` calls back into Python.
+kernel is a gather or a scatter, a `RowUpdate` adds to some rows of a table. A `Call` calls back
+into Python.
 
 The pass is greedy. Instructions are visited in topological order, and each joins the last kernel
 that it fits into and that doesn't run before its operands' kernels.
@@ -85,6 +86,10 @@ class Indexed(Kernel):
         return len(self.last.inputs) > 1
 
 
+class RowUpdate(Kernel):
+    """A sum of a table and multiples of what is scattered, which changes only some of its rows."""
+
+
 @dataclass(eq=False)
 class Call(Kernel):
     """A call of a Python function."""
@@ -124,6 +129,8 @@ class Fusion:
                 self._start(x, Call([x]))
             elif x.operation in {"gather", "scatter"}:
                 self._start(x, Indexed([x]))
+            elif x.operation == "update_rows":
+                self._start(x, RowUpdate([x]))
             elif x.operation in PRODUCTS:
                 shape = x.shape
                 self._start(x, Product([x], shape, {x: tuple(range(len(shape)))}))

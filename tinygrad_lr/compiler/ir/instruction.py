@@ -270,6 +270,13 @@ def _scatter(x: Array, *indices: Array, index: tuple[Any, ...], shape: Shape) ->
     return out
 
 
+def _update_rows(table: Array, factor: Any, shares: Array, rows: Array) -> Array:
+    total = np.zeros_like(table)
+    np.add.at(total.reshape(-1, *shares.shape[np.ndim(rows) :]), rows, shares)
+    new: Array = total * factor + table
+    return new
+
+
 def _assign(base: Array, new: Array, *indices: Array, index: tuple[Any, ...]) -> Array:
     out = np.array(base)
     # NumPy may write backwards along an axis without a stride; of an entry twice, the last stays.
@@ -316,6 +323,7 @@ EXECUTE: dict[str, Callable[..., Any]] = {
     "slice": lambda x, index: x[index],
     "gather": _gather,
     "scatter": _scatter,
+    "update_rows": _update_rows,
     "assign": _assign,
     "concatenate": lambda *arrays, axis: np.concatenate(arrays, axis),
     "join": lambda *copies, axis: np.concatenate(copies, axis),

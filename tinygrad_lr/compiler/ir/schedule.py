@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .fusion import Call, Indexed, Kernel, Loop, Product, base_of, fuse
+from .fusion import Call, Indexed, Kernel, Loop, Product, RowUpdate, base_of, fuse
 from .instruction import PRODUCTS, REDUCTIONS, Instruction, make
 from .layout import contiguous_strides, locate
 from .program import topological_sort
@@ -61,7 +61,9 @@ def make_schedule(
     """
     # a copy of each result and update, which fusion puts into the kernel that computes it
     returned = [make("copy", [x]) for x in results]
-    targets = [(i, make("copy", [new])) for i, new in updates]
+    targets = [
+        (i, new if new.operation == "update_rows" else make("copy", [new])) for i, new in updates
+    ]
     kernels = fuse([*returned, *(x for _, x in targets)], is_native)
     home = {x: kernel for kernel in kernels for x in kernel.members}
     edges = find_dependencies(kernels, home)
@@ -174,6 +176,9 @@ def can_write_over(kernel: Kernel, state: Instruction, target: Instruction) -> b
 
     It must read each entry of `state` only in the turn in which it writes that entry.
     """
+    if isinstance(kernel, RowUpdate):
+        table, *others = target.inputs
+        return table is state and all(base_of(y) is not state for y in others)
     if not isinstance(kernel, Loop):
         return False
     if isinstance(kernel, Product):

@@ -18,8 +18,9 @@ import numpy as np
 
 from ...support.abstract_array import Array
 from ..ir.control_flow import bind_bodies
+from ..ir.cost import count_bytes_moved
 from ..ir.executable import Updates
-from ..ir.fusion import Call, Kernel, NativeLoop
+from ..ir.fusion import Call, Indexed, Kernel, NativeLoop, RowUpdate
 from ..ir.instruction import Instruction, execute, make, replace_operands
 from ..ir.layout import contiguous_strides, locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
@@ -410,8 +411,9 @@ class LlvmExecutable:
     def bytes_moved(self) -> int:
         """The bytes that the kernels read and write, each array once per kernel."""
         return sum(
-            sum(x.nbytes for x in find_operand_roots(k))
-            + sum(x.nbytes for x in self.plan.stored[k])
+            count_bytes_moved(k.members)
+            if isinstance(k, (Indexed, RowUpdate))
+            else sum(x.nbytes for x in (*find_operand_roots(k), *self.plan.stored[k]))
             for k in self.plan.kernels
         )
 

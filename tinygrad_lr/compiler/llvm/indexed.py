@@ -147,7 +147,7 @@ class _Indexed:
             self.memory.store(self.b, self.x, zero, entries[0], lanes, tail)
 
         axes = [(n, [s]) for n, s in zip(self.x.shape, strides, strict=True)]
-        self._each_kept(axes, [I64(start)], clear)
+        emit_entries(self.b, self.x.dtype.itemsize, axes, [I64(start)], clear)
 
     def _emit_outer(self, position: list[Any], lengths: list[int]) -> None:
         """Emit the loops over the axes of the indices, and the copy of a row inside of them."""
@@ -180,7 +180,7 @@ class _Indexed:
             (len(taken), [0 if axis is None else taken.step * self.table_strides[axis], stride])
             for (axis, taken), stride in zip(plan.kept, left, strict=True)
         ]
-        self._each_kept(axes, [entry, row], self._move)
+        emit_entries(b, self.x.dtype.itemsize, axes, [entry, row], self._move)
 
     def _load_index(self, y: Instruction, position: Sequence[Any]) -> Any:
         b, view = self.b, locate(y)
@@ -208,45 +208,46 @@ class _Indexed:
         add = b.fadd if self.x.dtype.kind == "f" else b.add
         memory.store(b, self.x, add(old, new), table, lanes, tail)
 
-    def _each_kept(
-        self,
-        axes: list[tuple[int, list[int]]],
-        entries: list[Any],
-        body: Callable[[Sequence[Any], int, int | None], None],
-    ) -> None:
-        """Emit a loop over axes, each with its length and its strides in each of the arrays.
 
-        `body(entries, lanes, tail)` is emitted for each vector of adjacent entries, of which only
-        the first `tail` may exist, or for each entry.
-        """
-        b = self.b
-        axes = merge_axes(axes)
-        if not axes:
-            body(entries, 1, None)
-            return
-        (length, strides), inner = axes[0], axes[1:]
+def emit_entries(
+    b: Any,
+    size: int,
+    axes: Sequence[tuple[int, Sequence[int]]],
+    entries: Sequence[Any],
+    body: Callable[[Sequence[Any], int, int | None], None],
+) -> None:
+    """Emit a loop over axes, each with its length and its strides in each of some arrays.
 
-        def at(i: Any) -> list[Any]:
-            return [
-                b.add(entry, b.mul(i, I64(stride)))
-                for entry, stride in zip(entries, strides, strict=True)
-            ]
+    `body(entries, lanes, tail)` is emitted for each vector of adjacent entries, of which only the
+    first `tail` may exist, or for each entry. An entry is of `size` bytes.
+    """
+    axes = merge_axes(axes)
+    if not axes:
+        body(entries, 1, None)
+        return
+    (length, strides), inner = axes[0], axes[1:]
 
-        if inner:
-            emit_loop(b, 0, length, 1, lambda i: self._each_kept(inner, at(i), body))
-            return
-        lanes = 1
-        if all(stride == 1 for stride in strides):
-            lanes = vector_bytes() // self.x.dtype.itemsize
-        whole = length // lanes * lanes
-        emit_loop(b, 0, whole, lanes, lambda i: body(at(i), lanes, None))
-        if whole < length:
-            body(at(I64(whole)), lanes, length - whole)
+    def at(i: Any) -> list[Any]:
+        return [
+            b.add(entry, b.mul(i, I64(stride)))
+            for entry, stride in zip(entries, strides, strict=True)
+        ]
+
+    if inner:
+        emit_loop(b, 0, length, 1, lambda i: emit_entries(b, size, inner, at(i), body))
+        return
+    lanes = vector_bytes() // size if all(stride == 1 for stride in strides) else 1
+    whole = length // lanes * lanes
+    emit_loop(b, 0, whole, lanes, lambda i: body(at(i), lanes, None))
+    if whole == length - 1:
+        body(at(I64(whole)), 1, None)
+    elif whole < length:
+        body(at(I64(whole)), lanes, length - whole)
 
 
-def merge_axes(axes: Sequence[tuple[int, list[int]]]) -> list[tuple[int, list[int]]]:
+def merge_axes(axes: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, Sequence[int]]]:
     """Return axes without those of length 1, adjacent ones that are one in memory merged."""
-    found: list[tuple[int, list[int]]] = []
+    found: list[tuple[int, Sequence[int]]] = []
     for length, strides in axes:
         if length == 1:
             continue

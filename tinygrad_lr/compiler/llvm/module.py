@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from ..ir.fusion import Call, Indexed, Kernel, Loop, NativeLoop, Product
+from ..ir.fusion import Call, Indexed, Kernel, Loop, NativeLoop, Product, RowUpdate
 from ..ir.instruction import NATIVE_DTYPES, PRODUCTS, Instruction
 from ..ir.layout import locate
 from ..ir.program import make_identifier, unique_name
@@ -28,6 +28,7 @@ from .loop_kernels import emit_loop_kernel
 from .loop_plan import LoopPlan
 from .memory import Memory
 from .product_kernels import ProductKernelCode, can_share_product, scratch_bytes
+from .row_updates import emit_row_update, row_scratch_bytes
 from .vectors import vector_bytes
 from .work_split import Share, emit_barrier
 
@@ -44,6 +45,8 @@ def is_native(x: Instruction) -> bool:
         return False
     if x.operation in {"gather", "scatter"}:
         return can_emit_indexed(x)
+    if x.operation == "update_rows":
+        return True
     if x.dtype not in NATIVE_DTYPES or any(y.dtype not in NATIVE_DTYPES for y in x.inputs):
         return False
     if x.operation in PRODUCTS:
@@ -72,6 +75,13 @@ def is_shared(kernel: Kernel, plan: Schedule, threads: int) -> bool:
     if isinstance(kernel, Product):
         return can_share_product(kernel, plan, threads)
     return LoopPlan(kernel, {}).can_be_shared
+
+
+def find_scratch(kernel: Kernel, plan: Schedule, threads: int = 1) -> int:
+    """Return the bytes of scratch memory that a kernel needs on some threads."""
+    if isinstance(kernel, Product):
+        return scratch_bytes(kernel, plan, threads)
+    return row_scratch_bytes(kernel.last) if isinstance(kernel, RowUpdate) else 0
 
 
 def pays_for_threads(plan: Schedule, threads: int) -> bool:
@@ -111,10 +121,7 @@ class ModuleWriter:
         self.slots = Slots(inputs, results, len(plan.constants), len(self.loops))
         several = threads > 1 and os.name == "posix"  # sched_yield
         self.threads = threads if several and pays_for_threads(plan, threads) else 1
-        self.scratch = max(
-            [scratch_bytes(k, plan, self.threads) for k in plan.kernels if isinstance(k, Product)],
-            default=0,
-        )
+        self.scratch = max((find_scratch(k, plan, self.threads) for k in plan.kernels), default=0)
         self.calls = [kernel for kernel in plan.kernels if may_fail(kernel)]
         self.codes = [self._describe_kernel(kernel) for kernel in plan.kernels]
 
@@ -151,7 +158,7 @@ class ModuleWriter:
         if isinstance(kernel, NativeLoop):
             return describe_native_loop(kernel, self.plan, self.loops.index(kernel))
         arguments = KernelArguments(kernel, self.plan)
-        scratch = isinstance(kernel, Product) and scratch_bytes(kernel, self.plan) > 0
+        scratch = find_scratch(kernel, self.plan) > 0
         shared = self.threads > 1 and is_shared(kernel, self.plan, self.threads)
         regions = [
             (storage, first * root.dtype.itemsize)
@@ -170,7 +177,8 @@ class ModuleWriter:
     def _emit_function(self, code: KernelCode) -> Any:
         kernel, arguments, scratch, shared = code.kernel, code.arguments, code.scratch, code.shared
         kind = "product" if isinstance(kernel, Product) else "loop"
-        kind = kernel.last.operation if isinstance(kernel, Indexed) else kind
+        if isinstance(kernel, (Indexed, RowUpdate)):
+            kind = kernel.last.operation
         title = unique_name(f"{make_identifier(make_title(kernel, self.plan))}.{kind}", self.taken)
         kinds = [POINTER] * (len(arguments.regions) + scratch) + [I64] * shared
         result = I64 if may_fail(kernel) else ir.VoidType()
@@ -191,14 +199,17 @@ class ModuleWriter:
         first = builder.append_basic_block("start")
         builder.position_at_end(first)
         share = Share(function.args[-1], self.threads) if shared else None
+        last = function.args[len(arguments.regions)] if scratch else None
+        if last is not None:
+            last.add_attribute("noalias")
         if isinstance(kernel, Product):
-            last = function.args[len(arguments.regions)] if scratch else None
-            if last is not None:
-                last.add_attribute("noalias")
             ProductKernelCode(builder, kernel, self.plan, memory, last, share).emit()
             builder.ret_void()
         elif isinstance(kernel, Loop):
             emit_loop_kernel(builder, kernel, self.plan.stored[kernel], memory, share)
+            builder.ret_void()
+        elif isinstance(kernel, RowUpdate):
+            emit_row_update(builder, kernel.last, memory, last)
             builder.ret_void()
         else:
             emit_indexed(builder, kernel.last, memory)

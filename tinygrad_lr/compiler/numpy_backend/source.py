@@ -25,6 +25,7 @@ from ..ir.instruction import PRODUCTS, PYTHON_TYPES, REDUCTIONS, UFUNCS, VIEWS, 
 from ..ir.passes import Pass, PassResult, run_passes
 from ..ir.program import Program, make_identifier, unique_name
 from ..ir.stages import Stages
+from .row_updates import find_new_rows
 from .scalar_arithmetic import number_function, where
 
 _files = itertools.count(1)
@@ -357,6 +358,9 @@ class SourceWriter:
             index = format_index(options["index"], ordered)
             start = f"{name}[...] = {inputs[0]}" if out else f"{name} = np.array({inputs[0]})"
             return [start, f"{name}[{index}] = {inputs[1]}"]
+        if x.operation == "update_rows":
+            self.namespace.setdefault("find_new_rows", find_new_rows)
+            return [f"{name} = find_new_rows({', '.join(inputs)})"]
         if x.operation == "call":
             function = unique_name(make_identifier(options["function"].name), self.taken)
             self.namespace[function] = options["function"]
@@ -384,6 +388,8 @@ class SourceWriter:
                 source = copy
             if self.is_number(old):
                 numbers.append(source)
+            elif new.operation == "update_rows":
+                lines.append(f"{self.names[old]}[{source}[0]] = {source}[1]")
             else:
                 lines.append(f"np.copyto({self.names[old]}, {source})")
         if lines:

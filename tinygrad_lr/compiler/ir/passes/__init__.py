@@ -20,6 +20,7 @@ from .expansion import expand_calls
 from .fast_math import apply_fast_math
 from .loop_results import extend_loops
 from .reshape_copies import insert_reshape_copies
+from .row_updates import update_named_rows
 from .vector_products import lower_vector_products
 
 Pass = Callable[[Program], Program]
@@ -38,6 +39,7 @@ EXACT_PASSES: list[Pass] = [
     simplify_algebra,
     extend_loops,  # before equal loops are merged
     merge_common_subexpressions,
+    update_named_rows,  # last: it looks for the form of an update
 ]
 """Passes that change no bit of any result. Both backends run them."""
 
