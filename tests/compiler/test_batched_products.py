@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from operands import quick
+from programs import backends
 
 import tinygrad_lr as tg
 
@@ -139,3 +140,13 @@ def test_threads_share_a_batch_of_products_bit_for_bit(threads, right, monkeypat
         found.append(compiled(a, b))
     np.testing.assert_allclose(found[0], np.matmul(a, b) + 1.0, rtol=1e-11)
     np.testing.assert_array_equal(*found)
+
+
+@backends()
+@pytest.mark.parametrize("shape", [(5, 3, 4), (300, 500, 300), (2, 200, 300, 100)], ids=str)
+def test_the_gradient_of_a_sum_of_products_is_a_product_with_ones(shape, backend):
+    *batch, rows, depth, columns = shape
+    a, b = np.ones((*batch, rows, depth)), np.full((*batch, depth, columns), 0.5)
+    f = tg.compile(tg.grad(lambda a, b: np.sum(a @ b), argnums=(0, 1)), backend=backend)
+    for found, expected in zip(f(a, b), (a * columns / 2, b * rows * 2), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)

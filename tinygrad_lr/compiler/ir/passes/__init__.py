@@ -19,6 +19,7 @@ from .constant_folding import fold_constants
 from .expansion import expand_calls
 from .fast_math import apply_fast_math
 from .loop_results import extend_loops
+from .product_copies import insert_product_copies
 from .reshape_copies import insert_reshape_copies
 from .row_updates import update_named_rows
 from .vector_products import lower_vector_products
@@ -54,6 +55,7 @@ FAST_MATH_PASSES: list[Pass] = [
 
 LAYOUT_PASSES: list[Pass] = [
     insert_reshape_copies,
+    insert_product_copies,  # of views that can be located
     inline_concatenations,  # last: a pass after it could simplify its copies away
 ]
 """Passes that decide where arrays are stored. They come last: they add copies on purpose."""
