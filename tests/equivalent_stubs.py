@@ -1,7 +1,7 @@
 """The types of packages whose functions stand for SciPy's and NumPy's, made from signatures.
 
-`python tests/equivalent_stubs.py` writes the stubs of `tg.scipy.special`, `linalg` and `stats`, and
-of `tinygrad_lr.numpy.polynomial`. A function gets two overloads: one for plain numbers, for which
+`python tests/equivalent_stubs.py` writes the stubs of `tg.ops`, of `tg.scipy.special`, `linalg` and
+`stats`, and of `tinygrad_lr.numpy.polynomial`. A function gets two overloads: one for plain numbers, for which
 it is SciPy's own and takes all of SciPy's options, and one for Values.
 """
 
@@ -19,12 +19,14 @@ import numpy as np
 import scipy.stats
 
 import tinygrad_lr.scipy
-from tinygrad_lr.core.primitive import implementation_of
+from tinygrad_lr import ops
+from tinygrad_lr.core.primitive import NUMPY_IMPLS, Primitive, implementation_of
 from tinygrad_lr.numpy import polynomial
 from tinygrad_lr.scipy.equivalents import HINTS
 from tinygrad_lr.scipy.stats.distributions import distribution_of
+from tinygrad_lr.support.lazy_imports import modules_of
 
-ROOMS = ("scipy.special", "scipy.linalg", "scipy.stats")
+ROOMS = ("ops", "scipy.special", "scipy.linalg", "scipy.stats")
 POLYNOMIALS = {
     "polynomial": "poly",
     "chebyshev": "cheb",
@@ -35,10 +37,13 @@ POLYNOMIALS = {
     "polyutils": "",
 }
 """NumPy's modules of polynomials, and what the names of their functions begin with."""
+NUMPY_MODULES = {"numpy", "numpy.linalg", "numpy.fft"}
+"""NumPy's modules whose functions have types in `tinygrad_lr.numpy`."""
 MADE = {"gauss", "format_float"}
 """Functions of polynomials that take no arrays."""
 ROOMS += ("numpy.polynomial", *(f"numpy.polynomial.{module}" for module in POLYNOMIALS))
-SOURCES = {
+SOURCES = {  # by the first part of a room's name
+    "ops": f"NumPy {'.'.join(np.__version__.split('.')[:2])}",
     "scipy": f"SciPy {'.'.join(scipy.__version__.split('.')[:2])}",
     "numpy": f"NumPy {'.'.join(np.__version__.split('.')[:2])}",
 }
@@ -60,7 +65,7 @@ import numpy as _np
 from numpy.typing import DTypeLike as _DTypeLike
 from tinygrad_lr.core.creation import Nest as _Nest, Plain as _Plain
 from tinygrad_lr.core.primitive import Primitive as _Primitive
-from tinygrad_lr.core.value import Value as _Value
+from tinygrad_lr.core.value import Index as _Index, Value as _Value
 from tinygrad_lr.support.abstract_array import Array as _Array
 {more}
 '''
@@ -91,6 +96,8 @@ FORMS = sorted({(1, 1), (2, 1), (3, 1), (4, 1), (1, 2), (1, 4), (2, 4)})
 
 NUMBERS = {"det", "norm", "logsumexp", "comb", "factorial", "perm", "multigammaln", "zeta"}
 NUMBERS |= {"mapdomain", "val", "val2d", "val3d", "valfromroots", "weight"}
+NUMBERS |= {"getitem", "hardsigmoid", "hardswish", "log_sigmoid", "mish", "normal_cdf"}
+NUMBERS |= {"normal_pdf", "relu6", "selu"}
 NUMBERS |= {"polygamma", "sph_harm_y", "ivp", "jvp", "kvp", "yvp", "lambertw"}
 """Functions that return a number for some plain arguments, an array for others."""
 
@@ -136,6 +143,12 @@ TYPES = {
     ("sph_harm_y", "m"): "_Plain",
     ("lambertw", "k"): "_Plain",
     **{(name, "n"): "int" for name in ("ivp", "jvp", "kvp", "yvp")},
+    **dict.fromkeys(
+        ("dilation", "kernel_size", "output_size", "window_shape"), "int | tuple[int, ...]"
+    ),
+    **dict.fromkeys(("index", "indices"), "_Index"),
+    "padding": "int | str | tuple[int | tuple[int, int], ...]",
+    "stride": "int | tuple[int, ...] | None",
     "alist": "_Sequence[<O>]",
     "deg": "int",
     ("fit", "deg"): "int | _Sequence[int]",
@@ -276,6 +289,8 @@ def write_stub(room: str) -> str:
         modules = ("distributions", "multivariate", "summaries")
         more = "".join(f"from .{module} import *\n" for module in modules)
         parts = [f"{x}: Distribution\n" for x in scipy.stats.__all__ if distribution_of(x)]
+    elif room == "ops":
+        more, parts = operation_parts()
     elif home == "scipy":
         parts = scipy_parts(name)
     elif room == "numpy.polynomial":
@@ -306,6 +321,31 @@ def scipy_parts(room: str) -> list[str]:
         else:
             parts += [f"{text}\n" for text in overloads(name, name, getattr(ours, name), original)]
     return parts
+
+
+def operation_parts() -> tuple[str, list[str]]:
+    """Return the imports and the declarations of the operations.
+
+    Those composed of others have the types of the functions of `tinygrad_lr.numpy` for which they
+    stand.
+    """
+    more = "".join(
+        f"from . import {module} as {module}\n"
+        for module in sorted({x.split(".")[2] for x in modules_of("tinygrad_lr.ops")})
+    )
+    parts = []
+    operations = {name: getattr(ops, name) for name in dir(ops)}  # which loads them all
+    instead = {id(ours): theirs for theirs, ours in reversed(NUMPY_IMPLS.items())}
+    for name, operation in operations.items():
+        theirs = instead.get(id(operation))
+        if isinstance(operation, Primitive):
+            parts.append(f"{name}: _Primitive\n")
+        elif theirs is not None and theirs.__module__ in NUMPY_MODULES:
+            module = f"tinygrad_lr.{theirs.__module__}"
+            more += f"from {module} import {theirs.__name__} as {name}\n"
+        else:
+            parts += [f"{text}\n" for text in overloads(name, name, operation, operation)]
+    return more, parts
 
 
 def is_covered(module: Any, name: str) -> bool:

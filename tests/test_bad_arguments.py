@@ -902,6 +902,7 @@ KINDS = {
     r"str \| os.PathLike\[str\]|Path": "path",
     r"Callable\[(?!.*Sequence).*\]|Loss|See": "callable",
     r"(ArrayLike \| )?(DataLoader|Indexed)|ArrayLike|ValueLike|PyTree|Any|Array": "data",
+    r"Nest|Plain|Index|Ints": "data",
     r"HasParameters \| Iterable\[Value\]|tuple\[ArrayLike, ArrayLike\] \| .*": "data",
     r"Model|Module|Value|Influence|Line|HistoryLike|History|Optimizer|Standardizer": "object",
 }

@@ -20,6 +20,7 @@ import pytest
 from test_bad_arguments import PUBLIC, RESULTS, call, working_call
 
 import tinygrad_lr as tg
+from tinygrad_lr.core.primitive import Primitive
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -96,6 +97,26 @@ def test_pyright_accepts_the_programs_with_the_types_that_they_assert(programs):
     check(programs, "pyright", "--pythonpath", sys.executable)
 
 
+def models():
+    """Return the typed programs of scientists, with where their derivatives are taken."""
+    path = ROOT / "tests" / "types" / "models.py"
+    spec = importlib.util.spec_from_file_location("models", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {program.__name__: (program, start) for program, start in module.PROGRAMS}
+
+
+@pytest.mark.parametrize("name", models())
+def test_typed_programs_have_the_derivatives_of_central_differences(name):
+    program, start = models()[name]
+    steps = 1e-6 * np.eye(len(start))
+    expected = [
+        (program(tg.Value(start + step)) - program(tg.Value(start - step))).item() / 2e-6
+        for step in steps
+    ]
+    assert np.allclose(tg.grad(program)(start), expected, rtol=1e-6, atol=1e-7)
+
+
 TYPES = {"Value": tg.Value, "Array": np.ndarray, "Module": tg.nn.Module, "None": type(None)}
 TYPES |= {kind.__name__: kind for kind in (float, int, bool, str)}
 OPERANDS = {"Value", "Nest", "_Nest"}
@@ -154,6 +175,104 @@ def declared(room):
         if isinstance(node, ast.FunctionDef):
             found.setdefault(node.name, []).append(node)
     return found
+
+
+class Signature(typing.NamedTuple):
+    """A function or one of its overloads, as type checkers see it."""
+
+    parameters: dict[str, str]  # the types by name; "" where there is none
+    result: str
+
+
+def seen(path, thing):
+    """Return the signatures of a public function: those of its stub, or its overloads."""
+    room, _, name = path.rpartition(".")
+    if (ROOT / "tinygrad_lr" / room.replace(".", "/") / "__init__.pyi").exists():
+        return [as_seen(node) for node in declared(room).get(name, [])]
+    function = inspect.unwrap(thing.__init__ if inspect.isclass(thing) else thing)
+    function = getattr(function, "__func__", function)
+    if not inspect.isfunction(function):  # a class without a constructor of its own
+        return []
+    found = []
+    for overload in typing.get_overloads(function) or [function]:
+        signature = inspect.signature(overload)
+        kinds = {name: as_text(kind) for name, kind in annotations(signature).items()}
+        result = "" if inspect.isclass(thing) else as_text(signature.return_annotation)
+        found.append(Signature({x: kinds[x] for x in kinds if x not in {"self", "cls"}}, result))
+    return found
+
+
+def as_text(kind):
+    """Return an annotation as text."""
+    if kind is inspect.Parameter.empty:
+        return ""
+    return kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+
+
+def as_seen(node):
+    """Return a signature of a stub."""
+    a = node.args
+    every = [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, (a.vararg, a.kwarg))]
+    kinds = {x.arg: ast.unparse(x.annotation).replace("_", "") for x in every}
+    return Signature(kinds, ast.unparse(node.returns).replace("_", ""))
+
+
+CALLABLES = {path: x for path, x in PUBLIC.items() if not isinstance(x, Primitive)}
+"""Public functions; an operation is called by `Primitive.__call__`, with the types that it has."""
+
+ANYTHING = {
+    "what a function of the user takes": r"custom_[jv]\wp\.__call__|compiler\.Compiled\.\w+",
+    "what a layer of the user takes": r"nn\.(Module|MLP)\.forward",
+    "options that are passed on": r"nn\.(GRU|LSTM)|optim\.minimize|train\.EarlyStopping",
+    "one state, or a nest of them": r"nn\.GRU(Cell)?\.forward",
+    "nests, of text among others": r"array|full_like|numpy\.as\w*array|explain\.Quiz\.check",
+    "nests of arrays": r"check_gradients",
+    "curves by name, or a history": r"plot\.\w+",
+    "a type checker sees a protocol": r"scipy\.ndimage\.(convolve|correlate)1d",
+}
+"""Functions with parameters of any type, by the reason."""
+
+UNKNOWN = {
+    "what a function of the user returns": r"custom_[jv]\wp\.__call__|compiler\.Compiled\.\w+|cond|"
+    r"scan|while_loop|vmap|root|fixed_point",
+    "arrays, or Values inside another derivative": r"grad|value_and_grad|hessian|jacobian|[jv]\wp|"
+    r"linearize",
+    "what is put in": r"stop_gradient|optim\.minimize|data\.original_units|explain\.Replay\.at",
+    "a layer's call has other types than its forward": r"nn\.\w+\.forward",
+    "layers of any class": r"nn\.MLP\.__getitem__",
+    "numbers or arrays, by the shape": r"Value\.(searchsorted|tolist)",
+    "numbers of other kinds beside the solution": r"scipy\.linalg\.lstsq",
+    "states of every kind": r"\w+\.\w+\.state_dict",
+    "a type checker sees a protocol": r"scipy\.ndimage\.(convolve|correlate)1d|scipy\.fft\.\w+|"
+    r"\w+_like",
+}
+"""Functions of whose results nothing is known, by the reason."""
+
+
+def unexplained(found, reasons):
+    """Return the names for which no reason holds, and the reasons that hold for none."""
+    left = {x for x in found if not any(re.fullmatch(y, x) for y in reasons.values())}
+    return left | {y for y in reasons.values() if not any(re.fullmatch(y, x) for x in found)}
+
+
+def test_parameters_of_public_functions_have_types():
+    found = {
+        path
+        for path, thing in CALLABLES.items()
+        for signature in seen(path, thing)
+        if {"", "Any"} & {*signature.parameters.values()}
+    }
+    assert unexplained(found, ANYTHING) == set()
+
+
+def test_public_functions_state_what_they_return():
+    found = {
+        path
+        for path, thing in CALLABLES.items()
+        if (signatures := seen(path, thing)) and not inspect.isclass(thing)
+        if all(re.search(r"^$|\bAny\b", x.result) for x in signatures)
+    }
+    assert unexplained(found, UNKNOWN) == set()
 
 
 @pytest.mark.parametrize("room", ["scipy.linalg", "scipy.special"])

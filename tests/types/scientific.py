@@ -52,7 +52,8 @@ assert_type(stats.zscore(array, nan_policy="omit"), Array)
 assert_type(stats.gmean(v), Value)
 assert_type(stats.rankdata(v), Array)
 assert_type(stats.gaussian_kde(v)(array), Value)
-density: float = stats.norm.pdf(0.0)
+assert_type(stats.norm.pdf(0.0), float)
+assert_type(stats.norm.ppf(array), Array)
 
 # linear algebra
 assert_type(linalg.solve(m, array), Value)

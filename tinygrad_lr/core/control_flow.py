@@ -17,9 +17,10 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support import pytree as tree
 from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input, check_callable, check_flag, check_integer
+from .autodiff import PyTree
 from .batching import Batched, current_level
 from .node import unwrap
-from .value import Value
+from .value import Value, ValueLike
 
 TRACED_CONTROL_FLOW: contextvars.ContextVar[Any] = contextvars.ContextVar(
     "traced_control_flow", default=None
@@ -29,8 +30,8 @@ TRACED_CONTROL_FLOW: contextvars.ContextVar[Any] = contextvars.ContextVar(
 
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
-    init: Any,
-    xs: Any = None,
+    init: PyTree,
+    xs: PyTree = None,
     length: int | None = None,
     reverse: bool = False,
 ) -> tuple[Any, Any]:
@@ -75,7 +76,7 @@ def scan(
 
 
 def while_loop(
-    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any
+    cond_fun: Callable[[Any], ValueLike], body_fun: Callable[[Any], PyTree], init_val: PyTree
 ) -> Any:
     """Return what is left of a value after `value = body_fun(value)` while `cond_fun(value)` holds.
 
@@ -107,7 +108,10 @@ def while_loop(
 
 
 def cond(
-    pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
+    pred: ValueLike,
+    true_fun: Callable[..., Any],
+    false_fun: Callable[..., Any],
+    *operands: PyTree,
 ) -> Any:
     """Return true_fun(*operands) if pred holds, else false_fun(*operands).
 

@@ -73,7 +73,7 @@ def make_array(where: str, function: Callable[..., Any], *args: Any, **options: 
 def as_constant_value(array: Any) -> Any:
     """Return an array of floats as a constant Value that owns it, others as they are."""
     if type(array) is np.ndarray or isinstance(array, AbstractArray):
-        return Value(array, requires_grad=False) if array.dtype.kind in "fc" else array
+        return Value(cast(Array, array), requires_grad=False) if array.dtype.kind in "fc" else array
     return array
 
 
@@ -321,7 +321,7 @@ class Like(Protocol):
 
 def _like(where: str, make: Callable[..., Any]) -> Like:
     def create(
-        a: Any,
+        a: Nest,
         dtype: DTypeLike | None = None,
         order: str | None = "K",
         subok: bool = True,

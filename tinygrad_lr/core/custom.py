@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from ..support.validation import (
     check_list,
     check_number,
 )
-from .autodiff import record_call, stop_gradient, vjp
+from .autodiff import PyTree, record_call, stop_gradient, vjp
 from .batching import Batched, by_rows, current_level, inside_batch
 from .chain_rule import match_shape, pull_back
 from .grad_mode import RECORDING, Watched, no_grad
@@ -30,8 +30,11 @@ from .graph import topological_order
 from .jacobians import jacobian
 from .node import PackedRecord, current_versions, next_serial, unwrap
 from .primitive import Primitive
-from .value import Value, make_value, notify_watcher
+from .value import Value, ValueLike, make_value, notify_watcher
 
+P = ParamSpec("P")
+R = TypeVar("R")
+Rule = TypeVar("Rule", bound=Callable[..., Any])
 Pull = Callable[[Any, Sequence[Any], Any], Sequence[Any]]
 """A rule: from the cotangents of the results, the operands, and what the call has kept for it, to
 the cotangents of the operands. It holds no arrays itself: a trace must know of all of them."""
@@ -295,7 +298,7 @@ class custom_jvp(CustomDerivative):  # noqa: N801 - a decorator, spelt as in JAX
         super().__init__(f, nondiff_argnums)
         self.rule: Callable[..., Any] | None = None
 
-    def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def defjvp(self, rule: Rule) -> Rule:
         """Declare the rule, and return it."""
         check_callable("defjvp", "rule", rule)
         self.rule = rule
@@ -384,7 +387,7 @@ class Rerun:
         return [found.get(x, 0.0) for x in (*traced.inputs, *self.outer)]
 
 
-def remat(f: Callable[..., Any]) -> Callable[..., Any]:
+def remat(f: Callable[P, R]) -> Callable[P, R]:
     """Return the same function, which is run again for its gradient instead of being remembered.
 
     A graph keeps the numbers of all its operations. Of a call of this function it keeps the
@@ -399,7 +402,7 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
     check_callable("remat", "f", f)
 
     @functools.wraps(f)
-    def call(*args: Any, **keywords: Any) -> Any:
+    def call(*args: P.args, **keywords: P.kwargs) -> Any:
         leaves = map(unwrap, tree.leaves((args, keywords)))
         abstract = any(isinstance(x, AbstractArray) for x in leaves)
         if not RECORDING.get() or abstract or current_level() is not None:
@@ -415,8 +418,8 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def root(
     f: Callable[..., Any],
-    x0: Any,
-    *args: Any,
+    x0: ValueLike,
+    *args: PyTree,
     tolerance: float = 1e-12,
     limit: int = 100,
 ) -> Any:
@@ -444,8 +447,8 @@ def root(
 
 def fixed_point(
     f: Callable[..., Any],
-    x0: Any,
-    *args: Any,
+    x0: ValueLike,
+    *args: PyTree,
     tolerance: float = 1e-12,
     limit: int = 1000,
 ) -> Any:

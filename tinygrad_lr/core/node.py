@@ -19,6 +19,7 @@ from ..errors import (
     ShapeError,
 )
 from ..support.abstract_array import AbstractArray, Array
+from ..support.type_names import ArrayLike
 from ..support.validation import check_flag, check_text
 from .conversion import FLOAT64, as_data
 from .grad_mode import RECORDING
@@ -86,7 +87,9 @@ class Node:
     requires_grad: bool
     written: ClassVar[bool] = False  # True for those that were written to: see `versions.py`
 
-    def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
+    def __init__(
+        self, data: ArrayLike, name: str | None = None, requires_grad: bool = True
+    ) -> None:
         self._content = data if type(data) is float else as_data(data)
         self._grad: Any = None
         self._record = None

@@ -25,6 +25,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray, as_single_call
+from ..support.type_names import ArrayLike
 from ..support.validation import as_input, check_callable, check_choice, require_unmasked
 from .registry import ROOT, Registry, import_operations
 
@@ -310,6 +311,10 @@ class Primitive:
     @overload
     def __call__(
         self, operand: Operand[Result_co], /, *more: Any, **keywords: Any
+    ) -> Result_co: ...
+    @overload
+    def __call__(
+        self, first: ArrayLike, operand: Operand[Result_co], /, *more: Any, **keywords: Any
     ) -> Result_co: ...
     @overload
     def __call__(self, *args: Any, **keywords: Any) -> Any: ...

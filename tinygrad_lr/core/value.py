@@ -13,8 +13,19 @@ import importlib
 import operator
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast, overload
+from types import EllipsisType, FrameType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    NoReturn,
+    SupportsIndex,
+    TypeAlias,
+    TypeVar,
+    cast,
+    overload,
+)
 
 import numpy as np
 
@@ -59,6 +70,9 @@ from .versions import (
 )
 
 Axis: TypeAlias = int | tuple[int, ...] | None
+Ints: TypeAlias = int | Sequence[int]
+Part: TypeAlias = SupportsIndex | slice | EllipsisType | ArrayLike | None
+Index: TypeAlias = Part | tuple[Part, ...]
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
 MAX_EXACT = 1 << 53  # every integer below this is a float
@@ -399,36 +413,40 @@ class Value(Node):
         check_choice("to_device", "stream", stream, (None,))
         return self
 
-    def __getitem__(self, index: Any) -> Value:
+    def __getitem__(self, index: Index) -> Value:
         return cast(Value, METHOD_IMPLS["getitem"](self, index))
 
-    def __setitem__(self, index: Any, new: Any) -> None:
+    def __setitem__(self, index: Index, new: ValueLike) -> None:
         listed = type(new) in {list, tuple} and has_value(new)
         assign(self, freeze_index(index), join(new) if listed else new)
 
-    def fill(self, value: Any) -> None:
+    def fill(self, value: ValueLike) -> None:
         """Write one number, or a Value, to all entries."""
         self[...] = value
 
     def sort(
-        self, axis: int = -1, kind: str | None = None, order: None = None, **options: Any
+        self,
+        axis: int = -1,
+        kind: str | None = None,
+        order: None = None,
+        **options: bool | None,
     ) -> None:
         """Sort the entries along an axis in place; each derivative follows its entry."""
         self[...] = METHOD_IMPLS["sort"](self, axis, kind, order, **options)
 
-    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+    def put(self, indices: ArrayLike, values: ValueLike, mode: str = "raise") -> None:
         """Write to positions of the flattened array, as `np.put` does."""
         METHOD_IMPLS["put"](self, indices, values, mode)
 
     def __iter__(self) -> Iterator[Value]:
         return (self[i] for i in range(len(self)))
 
-    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Value:
+    def reshape(self, *shape: Ints, order: str = "C", copy: bool | None = None) -> Value:
         """Return the entries in another shape: `value.reshape(2, 3)` or `value.reshape((2, 3))`."""
         lengths = shape[0] if len(shape) == 1 else shape
         return cast(Value, METHOD_IMPLS["reshape"](self, lengths, order, copy=copy))
 
-    def transpose(self, *axes: Any) -> Value:
+    def transpose(self, *axes: Ints | None) -> Value:
         """Return the array with its axes in another order, reversed unless `axes` are given."""
         chosen = axes[0] if len(axes) == 1 else (axes or None)
         return cast(Value, METHOD_IMPLS["transpose"](self, chosen))
@@ -449,7 +467,7 @@ class Value(Node):
         return FlatEntries(self)
 
     @flat.setter
-    def flat(self, new: Any) -> None:
+    def flat(self, new: ValueLike) -> None:
         self.flat[...] = new
 
     @property
@@ -458,7 +476,7 @@ class Value(Node):
         return cast(Value, METHOD_IMPLS["real"](self)) if is_complex(self) else self
 
     @real.setter
-    def real(self, new: Any) -> None:
+    def real(self, new: ValueLike) -> None:
         self.real[...] = new
 
     @property
@@ -467,42 +485,66 @@ class Value(Node):
         return cast(Value, METHOD_IMPLS["imag"](self))
 
     @imag.setter
-    def imag(self, new: Any) -> None:
+    def imag(self, new: ValueLike) -> None:
         if not is_complex(self):
             raise DtypeError(f"imag: the array must be complex to be written to, got {self.dtype}")
         self.imag[...] = new
 
+    @overload
+    def argmax(self, axis: None = None) -> np.intp: ...
+    @overload
+    def argmax(self, axis: int) -> Array: ...
     def argmax(self, axis: int | None = None) -> Any:
         """Return the position of the largest entry, as plain integers."""
         return np.argmax(self._content, axis)
 
+    @overload
+    def argmin(self, axis: None = None) -> np.intp: ...
+    @overload
+    def argmin(self, axis: int) -> Array: ...
     def argmin(self, axis: int | None = None) -> Any:
         """Return the position of the smallest entry, as plain integers."""
         return np.argmin(self._content, axis)
 
     def argsort(
-        self, axis: int | None = -1, kind: Any = None, order: None = None, **options: Any
-    ) -> Any:
+        self,
+        axis: int | None = -1,
+        kind: str | None = None,
+        order: None = None,
+        **options: bool | None,
+    ) -> Array:
         """Return the positions of the entries in rising order, as plain integers."""
-        return np.argsort(self._content, axis, kind, order, **options)
+        sort: Any = np.argsort
+        return cast(Array, sort(self._content, axis, kind, order, **options))
 
-    def argpartition(self, kth: Any, axis: int | None = -1) -> Any:
+    def argpartition(self, kth: Ints, axis: int | None = -1) -> Array:
         """Return positions with that of the kth smallest entry in its place, as plain integers."""
         return np.argpartition(self._content, kth, axis)
 
-    def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Any:
+    def searchsorted(
+        self, v: ValueLike, side: str = "left", sorter: ArrayLike | None = None
+    ) -> Any:
         """Return the positions at which `v` keeps this sorted array sorted, as plain integers."""
         sought = unwrap(as_input("searchsorted", "v", v))
-        return np.searchsorted(self._content, sought, side, sorter)
+        search: Any = np.searchsorted
+        return search(self._content, sought, side, sorter)
 
-    def nonzero(self) -> Any:
+    def nonzero(self) -> tuple[Array, ...]:
         """Return the positions of the entries that aren't 0, as plain integers for each axis."""
         return np.nonzero(self._content)
 
+    @overload
+    def all(self, axis: None = None, *, keepdims: Literal[False] = False) -> np.bool: ...
+    @overload
+    def all(self, axis: Axis = None, *, keepdims: bool = False) -> Array | np.bool: ...
     def all(self, axis: Axis = None, *, keepdims: bool = False) -> Any:
         """Return True where all entries along the axis are not 0, as plain booleans."""
         return np.all(self._content, axis, keepdims=keepdims)
 
+    @overload
+    def any(self, axis: None = None, *, keepdims: Literal[False] = False) -> np.bool: ...
+    @overload
+    def any(self, axis: Axis = None, *, keepdims: bool = False) -> Array | np.bool: ...
     def any(self, axis: Axis = None, *, keepdims: bool = False) -> Any:
         """Return True where an entry along the axis is not 0, as plain booleans."""
         return np.any(self._content, axis, keepdims=keepdims)
@@ -564,7 +606,7 @@ class Value(Node):
     @overload
     def astype(self, dtype: type[int | np.integer[Any] | np.bool_], copy: bool = True) -> Array: ...
     @overload
-    def astype(self, dtype: Any, copy: bool = True) -> Value: ...
+    def astype(self, dtype: DTypeLike, copy: bool = True) -> Value: ...
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         """Return the same numbers in another dtype; a plain array if it is integer or boolean."""
         convert: Any = np.astype
@@ -572,7 +614,12 @@ class Value(Node):
 
     @method("clip")
     def clip(
-        self, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+        self,
+        a_min: ValueLike | None = None,
+        a_max: ValueLike | None = None,
+        *,
+        min: ValueLike | None = None,
+        max: ValueLike | None = None,
     ) -> Value:
         """Return the entries limited to the interval from `a_min` to `a_max`."""
 
@@ -582,7 +629,7 @@ class Value(Node):
 
     conjugate = conj
 
-    def compress(self, condition: Any, axis: int | None = None) -> Value:
+    def compress(self, condition: ArrayLike, axis: int | None = None) -> Value:
         """Return the parts along the axis for which the condition holds."""
         return cast(Value, METHOD_IMPLS["compress"](condition, self, axis))
 
@@ -603,7 +650,7 @@ class Value(Node):
         """Return the entries on a diagonal of two axes, as the last axis."""
 
     @method("dot")
-    def dot(self, b: Any, out: None = None) -> Value:
+    def dot(self, b: ValueLike, out: None = None) -> Value:
         """Return the dot product with `b`, as `np.dot` does."""
 
     @method("exp")
@@ -682,7 +729,7 @@ class Value(Node):
         """Return max(x, 0), entry by entry."""
 
     @method("repeat")
-    def repeat(self, repeats: Any, axis: int | None = None) -> Value:
+    def repeat(self, repeats: ArrayLike, axis: int | None = None) -> Value:
         """Return every entry repeated along the axis, or along the flattened array."""
 
     @method("round")
@@ -734,7 +781,7 @@ class Value(Node):
 
     @method("take")
     def take(
-        self, indices: Any, axis: int | None = None, out: None = None, mode: Any = "raise"
+        self, indices: ArrayLike, axis: int | None = None, out: None = None, mode: str = "raise"
     ) -> Value:
         """Return the entries at positions along the axis, or of the flattened array."""
 

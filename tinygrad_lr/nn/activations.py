@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 from .. import ops
 from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, ShapeError
+from ..ops.activation import glu
 from ..support.lazy_imports import modules_of
 from ..support.validation import (
     allocate,
@@ -428,7 +429,7 @@ class GLU(Weightless):
 
     def forward(self, x: ValueLike) -> Any:
         """Return a·σ(b)."""
-        return ops.glu(x, self.axis)
+        return glu(x, self.axis)
 
 
 class Function(Module):

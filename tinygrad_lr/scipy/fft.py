@@ -27,8 +27,9 @@ TRANSPOSED = {1: 1, 2: 3, 3: 2, 4: 4}
 """The type of the transposed transform, which for an orthogonal one is the inverse too."""
 NORMS = (None, "backward", "ortho", "forward")
 
+Axes: TypeAlias = int | Sequence[int] | None
+
 if TYPE_CHECKING:
-    Axes: TypeAlias = "int | Sequence[int] | None"
 
     class OneAxis(Protocol):
         """A cosine or sine transform along an axis."""
@@ -237,7 +238,7 @@ def _one_axis(theirs: Callable[..., Any], meaning: str) -> OneAxis:
     name = theirs.__name__
 
     def transform(
-        x: Any,
+        x: Nest,
         type: int = 2,
         n: int | None = None,
         axis: int = -1,
@@ -254,10 +255,10 @@ def _many_axes(theirs: Callable[..., Any], meaning: str) -> ManyAxes:
     name = theirs.__name__
 
     def transform(
-        x: Any,
+        x: Nest,
         type: int = 2,
-        s: Any = None,
-        axes: Any = None,
+        s: Axes = None,
+        axes: Axes = None,
         norm: str | None = None,
         orthogonalize: bool | None = None,
     ) -> Any:
@@ -267,7 +268,7 @@ def _many_axes(theirs: Callable[..., Any], meaning: str) -> ManyAxes:
 
 
 def _fourier(theirs: Callable[..., Any], numpys: Callable[..., Any]) -> Fourier:
-    def transform(x: Any, n: Any = None, axis: int = -1, norm: str | None = None) -> Any:
+    def transform(x: Nest, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
         return numpys(x, n, axis, norm)
 
     return _named(transform, theirs, "NumPy's Fourier transform of this name along an axis")
@@ -276,7 +277,7 @@ def _fourier(theirs: Callable[..., Any], numpys: Callable[..., Any]) -> Fourier:
 def _fourier_of_axes(theirs: Callable[..., Any], numpys: Callable[..., Any]) -> FourierOfAxes:
     axes_of = inspect.signature(theirs).parameters["axes"].default
 
-    def transform(x: Any, s: Any = None, axes: Any = axes_of, norm: str | None = None) -> Any:
+    def transform(x: Nest, s: Axes = None, axes: Axes = axes_of, norm: str | None = None) -> Any:
         return numpys(x, s, axes, norm)
 
     return _named(transform, theirs, "NumPy's Fourier transform of this name along axes")

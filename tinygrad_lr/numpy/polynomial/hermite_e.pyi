@@ -14,7 +14,7 @@ import numpy as _np
 from numpy.typing import DTypeLike as _DTypeLike
 from tinygrad_lr.core.creation import Nest as _Nest, Plain as _Plain
 from tinygrad_lr.core.primitive import Primitive as _Primitive
-from tinygrad_lr.core.value import Value as _Value
+from tinygrad_lr.core.value import Index as _Index, Value as _Value
 from tinygrad_lr.support.abstract_array import Array as _Array
 from numpy.polynomial._polybase import ABCPolyBase as _ABCPolyBase
 from numpy.polynomial.hermite_e import HermiteE as _HermiteE

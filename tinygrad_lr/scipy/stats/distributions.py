@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 import scipy.special as sc
@@ -22,7 +22,7 @@ from ...core.node import unwrap
 from ...core.primitive import chain
 from ...core.value import Value
 from ...errors import ArgumentError, DtypeError, NotDifferentiableError
-from ...support.abstract_array import AbstractArray, as_single_call
+from ...support.abstract_array import AbstractArray, Array, as_single_call
 
 __all__ = ["Distribution", "Frozen"]
 
@@ -31,12 +31,15 @@ NEWTON_STEPS = 3  # derivatives of a quantile are exact up to the order 2^3 - 1
 R_co = TypeVar("R_co", covariant=True)  # Value if a parameter is one
 
 if TYPE_CHECKING:
+    Number: TypeAlias = float | np.generic
 
     class Method(Protocol):
         """A method of a distribution: SciPy's own on plain numbers."""
 
         @overload
-        def __call__(self, x: Plain, *args: Plain, **keywords: Plain) -> Any: ...
+        def __call__(self, x: Number, *args: Number, **keywords: Number) -> float: ...
+        @overload
+        def __call__(self, x: Plain, *args: Plain, **keywords: Plain) -> Array: ...
         @overload
         def __call__(self, x: Nest, *args: Nest, **keywords: Nest) -> Value: ...
 
