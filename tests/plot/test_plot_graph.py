@@ -21,6 +21,7 @@ from tinygrad_lr.plot import GraphPicture, computation_graph
 from tinygrad_lr.plot.graph.boxes import common_sign
 from tinygrad_lr.plot.graph.folding import Folding
 from tinygrad_lr.plot.graph.reading import Graph
+from tinygrad_lr.plot.graph.svg import text_width
 from tinygrad_lr.support.text_format import number_text
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -581,3 +582,132 @@ def test_a_picture_is_saved_as_png(tmp_path):
     assert (width, height) == pytest.approx([2 * float(x) for x in given.groups()], abs=2)
     with pytest.raises(ArgumentError, match="scale must be a finite number > 0"):
         picture.png(scale=0)
+
+
+class Recurrent(tg.nn.Module):
+    """A recurrent layer, read at its last step."""
+
+    def __init__(self, kind, layers=1):
+        self.cell = getattr(tg.nn, kind)(2, 3, num_layers=layers, dtype=np.float64, generator=0)
+        self.head = tg.nn.Linear(3, 1, dtype=np.float64, generator=1)
+
+    def forward(self, x):
+        return self.head(self.cell(x)[0][:, -1])
+
+
+def recurrent(kind, steps, layers=1):
+    model, rng = Recurrent(kind, layers), np.random.default_rng(0)
+    return model, tg.losses.mse(model(rng.normal(size=(5, steps, 2))), np.ones((5, 1)))
+
+
+def loop(steps):
+    """A recurrence as a loop over steps, without a module."""
+    rng = np.random.default_rng(0)
+    w, u = Value(rng.normal(size=(3, 3)), name="W"), Value(rng.normal(size=(2, 3)), name="U")
+    h = np.zeros((1, 3))
+    for _ in range(steps):
+        h = np.tanh(rng.normal(size=(1, 2)) @ u + h @ w)
+    return np.mean((h - 1.0) ** 2)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_recurrent_layer_has_a_box_for_each_step_in_time(kind):
+    model, loss = recurrent(kind, 4)
+    names = [box.name for box in computation_graph(loss, model=model, open=()).boxes]
+    steps = [f"cell.cells.0, step {i}" for i in (1, 2, 3, 4)]
+    assert names == ["x", "cell.cells.0", *steps, "cell.cells.0, all steps", "head", "y", "loss"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU", "loop"])
+def test_a_recurrence_of_many_steps_stays_on_the_paper(kind):
+    for layers, steps in ((1, 60), (1, 12), (2, 30)):
+        model, loss = (None, loop(steps)) if kind == "loop" else recurrent(kind, steps, layers)
+        picture = computation_graph(loss, model=model)
+        width, height = map(
+            float, re.search(r'width="(.+?)" height="(.+?)"', picture.svg()).groups()
+        )
+        assert width <= 900 and height <= 3000 and len(picture.boxes) < 30
+        check_slopes(picture)
+        if steps > 14:
+            assert any(re.fullmatch("… .* more (steps|layers)", box.name) for box in picture.boxes)
+
+
+def test_each_step_of_a_loop_has_its_own_input_and_is_called_a_step():
+    picture = computation_graph(loop(3), open="all")
+    frames = picture._drawing.frames
+    assert list(frames.values()) == ["step 1", "step 2", "step 3", "loss"]
+    inputs = [box.layer for box in picture.boxes if box.look == "data" and box.shape == "1 × 2"]
+    assert inputs == [-1, 1, 2]
+    folded = computation_graph(loop(5), open=())
+    forms = [box.formula for box in folded.boxes if box.name.startswith("step")]
+    assert len(forms) == 5 and all(form.startswith("tanh(") for form in forms)
+
+
+def test_gradients_of_written_out_steps_are_those_of_the_recurrent_layer():
+    model, loss = recurrent("RNN", 4)
+    before = computation_graph(loss, model=model, open="all")
+    loss.backward()
+    after = computation_graph(loss, model=model, open="all")
+    assert "within recurrent layers computed" in after.svg()
+    assert [box.rows for box in before.boxes] == [box.rows for box in after.boxes]
+    weight = next(box for box in after.boxes if box.things[0] is model.cell.cells[0].weight_hidden)
+    assert weight.rows[1].text.startswith(f"mean {number_text(weight.things[0].grad.mean(), 3)}")
+
+
+def test_steps_open_by_their_names_and_by_that_of_their_layer():
+    model, loss = recurrent("RNN", 4)
+    one = computation_graph(loss, model=model, open="cell.cells.0, step 2")
+    assert len(one._drawing.frames) == 1
+    assert len(computation_graph(loss, model=model, open="cell.cells.0")._drawing.frames) == 5
+
+
+def test_a_normalisation_is_in_the_frame_of_its_own_module():
+    for norm, axis in ((tg.nn.BatchNorm1d(3), "ₙ"), (tg.nn.LayerNorm(3), "")):
+        first = tg.nn.Linear(2, 3, generator=0)
+        model = tg.nn.Sequential(first, norm, tg.nn.ReLU(), tg.nn.Linear(3, 1, generator=1))
+        loss = tg.losses.mse(model(np.ones((4, 2), np.float32)), np.zeros((4, 1), np.float32))
+        picture = computation_graph(loss, model=model, open="all")
+        (box,) = (x for x in picture.boxes if x.formula.startswith(f"standardize{axis}"))
+        assert picture._drawing.frames[box.layer] == "layers.1"
+
+
+def check_slopes(picture):
+    """That no two derivatives on arrows overlap, and none lies on a box or beyond the picture."""
+    root = ElementTree.fromstring(picture.svg())
+    taken = []
+    for group in root.iter(f"{SVG}g"):
+        place = re.fullmatch(r"translate\((\S+) (\S+)\)", group.get("transform", ""))
+        box = [x for x in group if x.get("class") == "tg-box" and float(x.get("width")) > 30]
+        if place and box:
+            x, y = map(float, place.groups())
+            taken.append((x, y, x + float(box[0].get("width")), y + float(box[0].get("height"))))
+    for text in root.iter(f"{SVG}text"):
+        if "tg-slope" in text.get("class", ""):
+            x, y, width = float(text.get("x")), float(text.get("y")), text_width(text.text, 11)
+            x -= width if text.get("text-anchor") == "end" else 0
+            own = (x, y - 10, x + width, y + 2)
+            assert x >= 0 and x + width <= float(root.get("width"))
+            for other in taken:
+                across = own[2] <= other[0] + 0.2 or other[2] <= own[0] + 0.2
+                assert across or own[3] <= other[1] + 0.2 or other[3] <= own[1] + 0.2, text.text
+            taken.append(own)
+
+
+@pytest.mark.slow
+@settings(max_examples=40)
+@given(graphs())
+def test_derivatives_on_arrows_do_not_overlap(loss):
+    check_slopes(computation_graph(loss, open="all"))
+
+
+def test_derivatives_of_shared_weights_are_each_beside_an_arrow():
+    picture = computation_graph(loop(3), open="all")
+    check_slopes(picture)
+    assert picture.svg().count("tg-slope") >= 20
+
+
+def test_a_tall_picture_is_saved_with_fewer_pixels():
+    pytest.importorskip("resvg_py", reason="the extra `plot` is not installed")
+    data = computation_graph(loop(40), open=list(range(1, 41))).png()
+    assert max(int.from_bytes(data[i : i + 4], "big") for i in (16, 20)) <= 16_000

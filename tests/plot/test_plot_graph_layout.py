@@ -105,6 +105,19 @@ def test_an_edge_that_passes_a_frame_goes_around_it():
     assert passing and all(x > left + width for x in passing)
 
 
+def test_edges_from_one_box_run_together_and_those_to_one_box_meet():
+    sizes = [(60, 20)] * 6
+    chain = [(i, i + 1) for i in range(5)]
+    layout = lay_out(sizes, [*chain, (0, 2), (0, 3), (0, 4), (0, 5)])
+    ways = [{x for x, _ in route[2:-2]} for route in layout.routes[5:]]
+    assert all(len(way) == 1 for way in ways) and len(set.union(*ways)) == 1
+    layout = lay_out(sizes, [*chain, (0, 5), (1, 5), (2, 5), (3, 5)])
+    ways = [{x for x, _ in route[2:-2]} for route in layout.routes[5:]]
+    assert all(len(way) == 1 for way in ways) and len(set.union(*ways)) == 1
+    middles = [x + 30 for x, _ in layout.places[1:]]
+    assert max(middles) - min(middles) < 60
+
+
 def test_a_chain_is_a_straight_line_down():
     layout = lay_out([(60, 20), (90, 30), (40, 20)], [(0, 1), (1, 2)])
     assert {x for route in layout.routes for x, _ in route} == {45.0}

@@ -91,7 +91,7 @@ class WeightHistory:
         """Return the distance of the steps kept about this one, however long the run gets."""
         if not self.in_each_doubling:
             return self.stride
-        return max((1 << step.bit_length()) // 2 // self.in_each_doubling, 1)
+        return max((1 << step.bit_length() >> 1) // self.in_each_doubling, 1)
 
     def steps_at(self, step: int) -> tuple[list[int], int]:
         """Return the steps that are kept after so many, and the stride between them."""

@@ -68,7 +68,9 @@ def computation_graph(
     - `gradients`: if True, each box shows its gradient: from `.grad` if `backward()` has run, else
       computed for the picture and not stored
 
-    A layer is a weight with its bias and activation (see `tg.explain.layers_of`). An open layer
+    A layer is a weight with its bias and activation (see `tg.explain.layers_of`). Recurrent layers
+    are written out in time: each step is drawn as a layer, and so are those of a loop that uses the
+    same weights again; `open` takes "cell, step 3", or "cell" for all of its steps. An open layer
     with many Values is folded too: results with only one reader become one formula, such as
     tanh(Σ w · x + b) for each neuron, and many in a row become "… 42 more". So graphs of any size
     have a readable picture.
