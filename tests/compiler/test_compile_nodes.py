@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import types
 
 import hypothesis.strategies as st
 import numpy as np
@@ -662,3 +663,112 @@ def test_threads_have_their_own_nodes(backend):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+# ---- rules of the user's, which read what is outside
+
+
+RATE = [2.0]
+
+
+def functions_with_rules(owner):
+    """Functions whose derivatives depend on an object, an array and a global name."""
+    scale = lambda: owner.k * owner.w * RATE[0]
+
+    @tg.custom_vjp
+    def by_vjp(x):
+        return np.sin(x)
+
+    by_vjp.defvjp(lambda x: (np.sin(x), x), lambda x, g: (g * np.cos(x) * scale(),))
+
+    @tg.custom_jvp
+    def by_jvp(x):
+        return np.sin(x)
+
+    by_jvp.defjvp(lambda x, t: (np.sin(*x), t[0] * np.cos(*x) * scale()))
+    by_primitive = tg.primitive(lambda x: np.sin(x))
+    by_primitive.vjp(x=lambda g, out, x: g * np.cos(x) * scale())
+    return {
+        "custom_vjp": by_vjp,
+        "custom_jvp": by_jvp,
+        "primitive": by_primitive,
+        "remat": tg.remat(lambda x: np.sin(x) * scale()),
+        "scan": lambda x: tg.scan(lambda c, r: (by_vjp(c) * r, c), x, np.arange(1.0, 3.0))[0],
+        "cond": lambda x: tg.cond(np.sum(x) > 9.0, lambda y: y, by_jvp, x),
+    }
+
+
+RULES = list(functions_with_rules(None))
+
+
+@pytest.mark.filterwarnings("ignore::tinygrad_lr.errors.CompileWarning")
+@pytest.mark.parametrize("transform", [tg.grad, lambda f: tg.jacobian(tg.grad(f))])
+@pytest.mark.parametrize("name", RULES)
+@backends()
+def test_a_rule_reads_what_is_outside_at_the_call(name, transform, backend, monkeypatch):
+    monkeypatch.setitem(globals(), "RATE", [2.0])
+    owner = types.SimpleNamespace(k=2.0, w=np.arange(1.0, 4.0))
+    function = functions_with_rules(owner)[name]
+    f = lambda x: np.sum(function(x) ** 2)
+    found, right = transform(tg.compile(f, backend=backend)), transform(f)
+    x, before = np.array([0.5, -1.0, 2.0]), None
+    changes = [
+        lambda: None,
+        lambda: setattr(owner, "k", 3.0),
+        lambda: owner.w.__imul__(2.0),
+        lambda: RATE.__setitem__(0, 5.0),
+        lambda: setattr(owner, "w", np.ones(3)),
+    ]
+    for change in changes:
+        change()
+        expected = right(x)
+        np.testing.assert_allclose(found(x), expected, **CLOSE)
+        assert before is None or not np.array_equal(expected, before)
+        before = expected
+
+
+@pytest.mark.parametrize("name", ["custom_vjp", "custom_jvp", "primitive", "scan", "cond"])
+@backends()
+def test_what_a_rule_reads_must_not_change_between_the_call_and_backward(name, backend):
+    owner = types.SimpleNamespace(k=2.0, w=np.ones(3))
+    function = functions_with_rules(owner)[name]
+    compiled = tg.compile(lambda x: np.sum(function(x)), backend=backend)
+    for k in (3.0, 5.0):
+        out = compiled(Value(np.ones(3)))
+        owner.k = k
+        with pytest.raises(TraceError, match=r"may read SimpleNamespace\.k, which has changed"):
+            out.backward()
+
+
+@backends()
+def test_a_rule_may_be_declared_again(backend):
+    functions = functions_with_rules(types.SimpleNamespace(k=2.0, w=np.ones(3)))
+    by_vjp, by_jvp, by_primitive = list(functions.values())[:3]
+    f = lambda x: np.sum(by_vjp(x) + 2 * by_jvp(x) + 4 * by_primitive(x))
+    x = np.array([0.5, -1.0, 2.0])
+    for found in (tg.grad(tg.compile(f, backend=backend)), tg.compile(tg.grad(f), backend=backend)):
+        assert_equal(found(x), tg.grad(f)(x), backend)
+        by_vjp.defvjp(lambda x: (np.sin(x), None), lambda _, g: (g * 7.0,))
+        by_jvp.defjvp(lambda x, t: (np.sin(*x), t[0] * 11.0))
+        assert_equal(found(x), tg.grad(f)(x), backend)
+        by_primitive.vjp(x=lambda g, out, x: g * 13.0)
+        assert_equal(found(x), tg.grad(f)(x), backend)
+        by_vjp.defvjp(lambda x: (np.sin(x), None), lambda _, g: (g * 17.0,))
+        by_primitive.vjp(x=lambda g, out, x: g * 19.0)
+        assert_equal(found(x), tg.grad(f)(x), backend)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@backends()
+def test_a_rule_that_draws_is_refused(inside, backend):
+    rng = np.random.default_rng(0)
+
+    def declare():
+        f = tg.custom_vjp(lambda x: np.sin(x))
+        f.defvjp(lambda x: (np.sin(x), None), lambda _, g: (g * rng.normal(size=3),))
+        return f
+
+    outer = declare()
+    f = lambda x: np.sum((declare() if inside else outer)(x))
+    with pytest.raises(TraceError, match="draw"):
+        tg.compile(f, backend=backend)(Value(np.ones(3)))

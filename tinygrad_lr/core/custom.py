@@ -75,6 +75,7 @@ def make_node(
     operation = Primitive(_forward)
     operation.name = name
     operation.rules[0] = rule
+    operation.runs_user_code = True
     options = {} if residuals is None else {"residuals": residuals}
     record: PackedRecord = (operation, operands, numbers, options)
     content = packed if isinstance(packed, (float, np.generic)) else as_owned(packed)

@@ -145,6 +145,7 @@ class Primitive:
         # entries meet along the option `axis` alone: known of the package's own operations
         own = str(forward.__module__).partition(".")[0] == __name__.partition(".")[0]
         self.along_axis = own and len(operands) == 1 and "axis" in self.defaults
+        self.runs_user_code = not own  # in its rules, which may read whatever is outside
         self.moves = False  # each entry of the result is one of the operands', 0, or a sum of some
         self.reads_shapes = False  # the rules need of the operands' numbers their shapes alone
         # of an index, in place: see `pull_entries` and `push_forward` in chain_rule.py

@@ -21,6 +21,7 @@ from ...core.graph import topological_order
 from ...core.node import PackedRecord, unwrap
 from ...core.primitive import LEVELS, Primitive, innermost_level
 from ...core.value import Value, make_value, notify_watcher
+from ...errors import TraceError
 from ...support.abstract_array import AbstractArray
 from ..ir.executable import Backend
 from ..ir.instruction import Instruction, replace_operands
@@ -30,7 +31,7 @@ from ..ir.sources import Argument, Source
 from ..ir.stages import Stages
 from ..tracing.trace_function import read_arrays_live
 from ..tracing.traced_array import Traced, as_instruction, cast_to
-from ..tracing.traced_graph import make_leaf, run_rules, traced_instructions
+from ..tracing.traced_graph import make_leaf, run_rules, runs_user_code, traced_instructions
 
 Key = tuple[Any, ...]  # of a source
 
@@ -41,12 +42,19 @@ class OutputGraph:
     - `keys`: the sources of the inputs that derivatives need, the arguments first
     - `leaves`: for each of them the Value in the graph that holds it, None for a constant
     - `operation`: the operation in the record of the result, whose operands are the inputs
+    - `describe_change()`: what has changed outside since the function was traced, else None
     """
 
     def __init__(
-        self, name: str, out: Value, leaves: Mapping[Key, Value | None], backend: Backend
+        self,
+        name: str,
+        out: Value,
+        leaves: Mapping[Key, Value | None],
+        backend: Backend,
+        describe_change: Callable[[], str | None],
     ) -> None:
         self.name, self.out, self.backend = name, out, backend
+        self.describe_change = describe_change
         self.order = topological_order([out])
         inputs = Program(name, list(traced_instructions(self.order))).inputs()
         self.inputs = sorted(inputs, key=_argument_position)
@@ -56,6 +64,7 @@ class OutputGraph:
         self.leaves = [None if x is None or x not in reached else x for x in held]
         self.operation = Primitive(_forward)
         self.operation.name = name
+        self.operation.runs_user_code = runs_user_code(self.order)
         self.operation.rules[0] = self._pull
         self.operation.tangent_rules[0] = self._push
         self._derivatives: dict[tuple[int, ...], Derivative] = {}
@@ -74,12 +83,26 @@ class OutputGraph:
             return notify_watcher(recording, number, recorded, record)
         return make_value(number, record if recorded and recording else None)
 
+    def _require_unchanged(self) -> None:
+        """Raise `TraceError` if a rule of the user's may read something that has changed.
+
+        Derivatives are traced once, with what was outside in the trace.
+        """
+        change = self.describe_change() if self.operation.runs_user_code else None
+        if change is not None:
+            raise TraceError(
+                f"{self.name}: the rule of a derivative may read {change}, which has changed since "
+                "the function was called; call it again, or change it after the backward pass"
+            )
+
     def _pull(self, g: Any, out: Any, *operands: Any, **_: Any) -> Callable[[int], Any]:
         """The rule of reverse mode: return a function of the operand's position."""
+        self._require_unchanged()
         return self._derivative(()).evaluate(operands, [g])
 
     def _push(self, tangents: Sequence[Any], out: Any, *operands: Any, **_: Any) -> Any:
         """The rule of forward mode: `tangents` has None where one is zero."""
+        self._require_unchanged()
         moving = [i for i, t in enumerate(tangents) if t is not None and self.leaves[i] is not None]
         found = self._derivative(tuple(moving)).evaluate(operands, [tangents[i] for i in moving])
         return found(0)
@@ -166,7 +189,8 @@ class Derivative:
         out = self._recorded[i]
         if not isinstance(out, Value) or not out.requires_grad:
             return None
-        return OutputGraph(self.name, out, self._leaves, self.graph.backend)
+        graph = self.graph
+        return OutputGraph(self.name, out, self._leaves, graph.backend, graph.describe_change)
 
 
 class DerivativeProgram:

@@ -153,7 +153,8 @@ class Specialization:
     def _make_graphs(self, traced: TracedFunction, backend: Backend) -> list[OutputGraph | None]:
         """Return the graph of each result; the same one for a Value that is returned twice."""
         name, leaves = self.traced.name, traced.graph.leaves
-        made = {x: OutputGraph(name, x, leaves, backend) for x in traced.graph.outputs}
+        changed = self.guards.describe_change
+        made = {x: OutputGraph(name, x, leaves, backend, changed) for x in traced.graph.outputs}
         outputs = iter(traced.graph.outputs)
         return [made[next(outputs)] if needed else None for needed in traced.requires_grad]
 

@@ -28,6 +28,7 @@ from .call_stack import is_library, is_standard_library
 from .eager_classes import BY_ID, STAND_INS
 from .guards import (
     ATOMS,
+    WITH_RULES,
     Guards,
     can_copy,
     is_bound_builtin,
@@ -207,6 +208,9 @@ class Captures:
         if isinstance(x, functools.partial):
             args, keywords = self.stand_in(x.args, name), self.stand_in(x.keywords, name)
             return functools.partial(self.stand_in(x.func), *args, **keywords)
+        if isinstance(x, WITH_RULES):  # with rules, which may be replaced
+            self.guards.watch(x, name)
+            return x
         if root_of(type(x)) in OWN_PACKAGES and hasattr(x, "__wrapped__"):
             self.guards.cover(x)  # a compiled function, which asks for a stand-in
             return x

@@ -40,7 +40,9 @@ from typing import Any
 
 import numpy as np
 
+from ...core.custom import CustomDerivative
 from ...core.node import Node
+from ...core.primitive import Primitive
 from ...support.abstract_array import AbstractArray
 from ..ir.sources import MISSING, Cell, Context, Slots, Source, identity
 from .call_stack import is_library, is_standard_library
@@ -60,6 +62,7 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, np.ndarray, *
 GLOBAL_READS = ("LOAD_GLOBAL", "LOAD_NAME")
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType)
 GETTERS = (operator.attrgetter, operator.methodcaller)
+WITH_RULES = (CustomDerivative, Primitive)
 STATEFUL = (
     io.IOBase,
     _random.Random,
@@ -481,6 +484,8 @@ class Guards:
             self.watch_names(str(x.__reduce__()[1]).replace("'", ".").split("."))
         elif is_foreign(type(x)) and hasattr(x, "__wrapped__"):  # compiled, or with a cache
             self.watch(x.__wrapped__, what)
+            if isinstance(x, WITH_RULES):
+                self.watch_object(x, what)
         else:
             self._watch_entries(x, what)
             self.watch_object(x, what)

@@ -33,7 +33,7 @@ from ..ir.control_flow import (
 from ..ir.instruction import VIEWS, Instruction, constant, replace_operands
 from ..ir.program import topological_order
 from .traced_array import Traced, as_instruction
-from .traced_graph import make_leaf, run_rules
+from .traced_graph import make_leaf, run_rules, runs_user_code
 
 Pull = Callable[[Any, Sequence[Any]], Sequence[Any]]
 """A rule of a loop: from cotangents or tangents of one end, and the operands, to the other's."""
@@ -47,13 +47,17 @@ def make_results(
     pull: Pull,
     are_values: Sequence[bool],
     push: Pull | None = None,
+    runs_rules: bool = False,
 ) -> list[Any]:
-    """Return the results of a call, those of a graph as nodes."""
+    """Return the results of a call, those of a graph as nodes.
+
+    `runs_rules` is True if derivatives may run rules of the user's.
+    """
     found: list[Any] = list(parts)
     graded = [i for i, x in enumerate(outputs) if x is not None]
     recorded = any(isinstance(x, Value) and x.requires_grad for x in operands)
     if graded and recorded and RECORDING.get():
-        nodes = make_nodes(name, [parts[i] for i in graded], operands, pull, push)
+        nodes = make_nodes(name, [parts[i] for i in graded], operands, pull, push, runs_rules)
         found = [nodes.pop(0) if i in graded else x for i, x in enumerate(parts)]
     return [
         Value(x, requires_grad=False) if is_value and not isinstance(x, Value) else x
@@ -67,6 +71,7 @@ def make_nodes(
     operands: Sequence[Any],
     pull: Pull,
     push: Pull | None,
+    runs_rules: bool,
 ) -> list[Value]:
     """Return results as Values of the graph: one, with all entries in a row, and its parts.
 
@@ -107,6 +112,7 @@ def make_nodes(
     operation = Primitive(_forward)
     operation.name = name
     operation.rules[0] = rule
+    operation.runs_user_code = runs_rules
     if push is not None:
         operation.tangent_rules[0] = tangent_rule
     packed = pack(parts)
@@ -157,17 +163,18 @@ class TracedLoop:
         self.are_values = list(are_values)
         self.inputs = family.body.inputs
         held = [leaves.get(x.options["source"].key()) for x in self.inputs]
-        reached = set(order_of_graph([x for x in outputs if x is not None]))
+        order = order_of_graph([x for x in outputs if x is not None])
+        reached = set(order)
         self.leaves = [x if x in reached else None for x in held]
+        self.runs_user_code = runs_user_code(order)
 
     def apply(self, operands: Sequence[Any]) -> list[Any]:
         """Return the last carry and the stacked results for operands, Values or traced arrays."""
         numbers = [as_instruction(unwrap(x)) for x in operands]
         parts = [Traced(x) for x in add_body_call(self.family.call(), numbers)]
         name = self.family.body.name
-        return make_results(
-            name, parts, self.outputs, operands, self.pull, self.are_values, self.push
-        )
+        rules = self.pull, self.are_values, self.push, self.runs_user_code
+        return make_results(name, parts, self.outputs, operands, *rules)
 
     def pull(self, g: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
         """Return the cotangents of all operands, for those of the results that have a node."""
@@ -496,9 +503,8 @@ class TracedWhile:
         numbers = [as_instruction(unwrap(x)) for x in operands]
         parts = [Traced(x) for x in add_body_call(call, numbers)]
         outputs, are_values = loop.outputs[:count], loop.are_values[:count]
-        return make_results(
-            "while_loop", parts, outputs, operands, refuse_reverse, are_values, self.push
-        )
+        rules = refuse_reverse, are_values, self.push, loop.runs_user_code
+        return make_results("while_loop", parts, outputs, operands, *rules)
 
     def push(self, tangents: Sequence[Any], given: Sequence[Any]) -> list[Any]:
         """Return the tangents of the results that have a node, for those of the operands.
@@ -559,7 +565,8 @@ class TracedBranch:
         call = BranchCall(self.bodies, f"cond of {self.bodies[0].name}")
         numbers = [as_instruction(unwrap(x)) for x in operands]
         parts = [Traced(x) for x in add_body_call(call, numbers)]
-        return make_results("cond", parts, self.outputs, operands, self.pull, self.are_values)
+        rules = self.pull, self.are_values, None, any(x.runs_user_code for x in self.branches)
+        return make_results("cond", parts, self.outputs, operands, *rules)
 
     def pull(self, g: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
         """Return the cotangents of the operands: a choice between the gradients' bodies."""

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ...core.chain_rule import pull_back
 from ...core.grad_mode import RECORDING
+from ...core.graph import topological_order
 from ...core.node import unwrap
 from ...core.value import Value
 from ...core.versions import memory_of
@@ -40,9 +42,9 @@ from .guards import Guards, inner_objects
 from .interception import bypass_trace
 from .naming import argument_names, name_parameters
 from .trace import Trace
-from .trace_errors import overlap, trace_error
+from .trace_errors import overlap, raise_trace_error, trace_error
 from .traced_array import Kind, Traced, as_instruction
-from .traced_graph import TracedGraph
+from .traced_graph import TracedGraph, runs_user_code
 
 MAX_OWN_REFERENCES = 3  # to an array that only its instruction holds: that, ours, and the call's
 MAX_COLLECTIONS, COLLECTION_PAUSE = 500, 0.001  # tries while another thread collects; seconds
@@ -242,7 +244,8 @@ def trace_function(
         captures.watch_arguments(given)
         with observe(observer, finder):
             returned = trace.run(lambda: stand_in(*given[:-1], **given[-1]))
-        results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]
+            results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]
+            trace.run(lambda: read_rules(results, trace))
         contents = trace.run(lambda: read_contents(results))
     except Exception as error:
         if not trace.needed <= needed:
@@ -312,6 +315,24 @@ def trace_function(
     )
     trace.release()
     return traced
+
+
+def read_rules(results: Iterable[Any], trace: Trace) -> None:
+    """Run the rules of the user's in the graph of results, so that what they read is guarded.
+
+    The derivatives of a node are traced when they are first asked for, where nothing is watched.
+    """
+    outputs = [x for x in results if isinstance(x, Value) and x.requires_grad]
+    order = topological_order(outputs, trace.since)
+    if not runs_user_code(order) or any(map(is_trained, trace.updates())):
+        return
+    before = len(trace.inputs)
+    pull_back({x: np.ones_like(x._content) for x in outputs}, since=trace.since)
+    if any(isinstance(source, HostInput) for source, _ in [*trace.inputs.values()][before:]):
+        raise_trace_error(
+            "the rule of a derivative must not draw random numbers or call Python at each step",
+            "draw in the function itself, and pass on what is drawn as a residual",
+        )
 
 
 def read_contents(results: Iterable[Any]) -> list[Any]:

@@ -108,6 +108,11 @@ def traced_instructions(values: Sequence[Value]) -> Iterator[Instruction]:
                 yield x.instruction
 
 
+def runs_user_code(values: Sequence[Value]) -> bool:
+    """Return True if derivatives of some Values may run rules that are the user's code."""
+    return any(x._record is not None and x._record[0].runs_user_code for x in values)
+
+
 def run_rules(function: Callable[[], Any]) -> Any:
     """Return what the chain rule computes on traced arrays, outside every trace."""
     recording, checks = RECORDING.set(True), CHECKS.set([])
