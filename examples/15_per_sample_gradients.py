@@ -29,7 +29,7 @@ def loss(weights: list[np.ndarray], x: np.ndarray, label: float) -> Any:
 losses, gradients = (tg.vmap(f, in_axes=(None, 0, 0)) for f in (loss, tg.grad(loss)))
 whole = tg.compile(tg.value_and_grad(lambda weights: np.mean(losses(weights, moons.x, labels))))
 
-random = np.random.default_rng(1)
+random, value = np.random.default_rng(1), np.inf
 weights = [random.normal(0, 1, shape) for shape in ((2, 12), (12,), (12,), ())]
 for _ in range(400):
     value, slopes = whole(weights)
