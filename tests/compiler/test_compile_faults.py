@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import decimal
 import functools
+import gc
 import inspect
 import sys
 import types
@@ -237,6 +238,21 @@ def test_c4_what_a_program_cannot_do_is_refused_with_file_line_and_cure(f, left_
     assert f"{__file__}, line {line}, in {f.__name__}: compile: " in str(refusal.value)
     assert "; " in str(refusal.value)
     np.testing.assert_array_equal(x, X)
+
+
+def test_c4_the_line_is_not_that_of_a_callback_of_the_garbage_collector(left_alone):
+    def look_on(phase, info):
+        pass
+
+    gc.callbacks.append(look_on)
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        with pytest.raises(TraceError, match="in kept_in_an_attribute: compile: "):
+            tg.compile(kept_in_an_attribute, backend="numpy")(X.copy())
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(look_on)
 
 
 def test_c4_a_global_or_an_outer_variable_that_is_set_is_refused():

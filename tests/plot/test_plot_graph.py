@@ -649,7 +649,7 @@ def test_gradients_of_written_out_steps_are_those_of_the_recurrent_layer():
     before = computation_graph(loss, model=model, open="all")
     loss.backward()
     after = computation_graph(loss, model=model, open="all")
-    assert "within recurrent layers computed" in after.svg()
+    assert "within operations computed" in after.svg()
     assert [box.rows for box in before.boxes] == [box.rows for box in after.boxes]
     weight = next(box for box in after.boxes if box.things[0] is model.cell.cells[0].weight_hidden)
     assert weight.rows[1].text.startswith(f"mean {number_text(weight.things[0].grad.mean(), 3)}")

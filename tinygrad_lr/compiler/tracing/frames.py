@@ -343,15 +343,17 @@ class LineFinder:
         self.trace, self.changed = trace, changed
         self.found: tuple[CodeType, int] | None = None
         self._last: tuple[CodeType, int] | None = None
+        self._apart = {getattr(x, "__code__", None) for x in gc.callbacks}  # run at any moment
 
     def follow(self, frame: FrameType, event: str, _: Any) -> Any:
         """Observe one event, as `sys.settrace` reports them."""
-        if is_library(frame.f_code) or is_standard_library(frame.f_code):
+        code = frame.f_code
+        if is_library(code) or is_standard_library(code) or code in self._apart:
             return None
         if self.found is None and self.trace.has_changed(self.changed):
             self.found = self._last
         if event == "line":
-            self._last = frame.f_code, frame.f_lineno
+            self._last = code, frame.f_lineno
         return self.follow
 
 

@@ -193,7 +193,7 @@ def _sentences(formulas: list[Expression], latex: str) -> Iterator[str]:
 def _special_functions(parts: Iterable[Expression]) -> Iterator[str]:
     """Yield what the functions are that are letters, by the docstrings of their operations."""
     operations = [*PRIMITIVES.values()][::-1]  # of several with one formula the first
-    known = {o.latex: o for o in operations if SCIPY in o.__module__ and o.latex}
+    known = {o.latex: o for o in operations if SCIPY in str(o.__module__) and o.latex}
     for template in dict.fromkeys(x.template for x in parts if isinstance(x, Call)):
         named = {x[1] or x[2] for x in OPERATOR.finditer(template)}
         if (operation := known.get(template)) is None or named & FUNCTIONS.keys():
