@@ -69,9 +69,13 @@ class WeightHistory:
         numbers = sum(parameter.size for _, parameter in self.named)
         self.capacity = max(2, min(MAX_SNAPSHOTS, MAX_NUMBERS // max(numbers, 1)))
         self.dense = self.capacity // 4  # of the first steps none is left out
-        often = self.capacity // 32
-        self.in_each_doubling = 2 ** (often.bit_length() - 1) if often else 0
         self.stride = 1
+
+    @property
+    def in_each_doubling(self) -> int:
+        """The number of steps kept between a step and twice that step; 0 if there is no room."""
+        often = self.capacity // 32  # so that they fit for 2**24 times the first ones
+        return (1 << often.bit_length()) // 2
 
     def add(self, step: int, weights: list[Array] | None = None) -> None:
         """Keep the model's weights, or those given, if this step is one of those kept."""
