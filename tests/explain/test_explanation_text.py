@@ -65,6 +65,8 @@ def test_cases_keep_what_belongs_together():
         ((r"\frac{a}{b}", "a/b"), ("x > 0", "x > 0"), ("0", "0")),
         ((r"\sqrt{x}", "√x"), (r"\sqrt{x + 1} > 0", "√(x + 1) > 0"), (r"\hat{y}", "ŷ")),
         ((r"x^{2}", "x²"), (r"x_{1} \le 0", "x₁ ≤ 0"), (r"\frac{1}{2}", "1/2")),
+        ((r"x^{2} y_{1} z", "x² y₁ z"), (r"\hat{y} u > 0", "ŷ u > 0"), (r"\mathsf{A} b", "A b")),
+        ((r"\mathrm{a} b c", "a b c"), (r"\sqrt{x} u > 0", "√x u > 0"), (r"\text{no} b", "no b")),
     ):
         expected = f"({text} if {if_text}, else {else_text})"
         assert plain_text(cases % (value, condition, other)) == expected
