@@ -75,7 +75,7 @@ def check_texts(figure):
 
 
 def is_drawn(text):
-    """Whether a text belongs to what is drawn: ticks beyond the limits of an axis aren't."""
+    """Return whether a text is drawn: ticks beyond the limits of an axis aren't."""
     for ax in text.figure.axes:
         for axis in (ax.xaxis, ax.yaxis):
             ticks = axis.get_major_ticks() + axis.get_minor_ticks()

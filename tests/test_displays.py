@@ -184,7 +184,7 @@ KEPT = {
 
 
 class Sanitized(HTMLParser):
-    """What a notebook leaves of a display that it doesn't trust: no attributes, and text."""
+    """Return what a notebook keeps of a display that it doesn't trust: text without attributes."""
 
     def __init__(self, shown):
         super().__init__()

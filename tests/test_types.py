@@ -184,7 +184,7 @@ class Signature(typing.NamedTuple):
     result: str
 
 
-def seen(path, thing):
+def signatures_for_checkers(path, thing):
     """Return the signatures of a public function: those of its stub, or its overloads."""
     room, _, name = path.rpartition(".")
     if (ROOT / "tinygrad_lr" / room.replace(".", "/") / "__init__.pyi").exists():
@@ -259,7 +259,7 @@ def test_parameters_of_public_functions_have_types():
     found = {
         path
         for path, thing in CALLABLES.items()
-        for signature in seen(path, thing)
+        for signature in signatures_for_checkers(path, thing)
         if {"", "Any"} & {*signature.parameters.values()}
     }
     assert unexplained(found, ANYTHING) == set()
@@ -269,7 +269,7 @@ def test_public_functions_state_what_they_return():
     found = {
         path
         for path, thing in CALLABLES.items()
-        if (signatures := seen(path, thing)) and not inspect.isclass(thing)
+        if (signatures := signatures_for_checkers(path, thing)) and not inspect.isclass(thing)
         if all(re.search(r"^$|\bAny\b", x.result) for x in signatures)
     }
     assert unexplained(found, UNKNOWN) == set()

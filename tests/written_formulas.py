@@ -29,7 +29,7 @@ def _squeezed(x: Any) -> list[int]:
 
 
 class Shaped(np.ndarray):
-    """What is written with a shape of its own: its axes are those, and repeated as in NumPy."""
+    """An array written with a shape of its own, which is repeated as in NumPy."""
 
 
 def fit(x: Any, y: Any) -> tuple[Any, Any]:
@@ -125,7 +125,7 @@ class Windows:
         return tuple((n + a + b - d * (k - 1) - 1) // s + 1 for n, k, s, (a, b), d in per_axis)
 
     def length(self, counts: Any) -> tuple[int, ...]:
-        """The least length that has so many windows."""
+        """Return the least length in which there are so many windows."""
         per_axis = zip(counts, self.size, self.stride, self.padding, self.dilation, strict=True)
         return tuple((n - 1) * s + d * (k - 1) + 1 - a - b for n, k, s, (a, b), d in per_axis)
 

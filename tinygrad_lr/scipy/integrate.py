@@ -44,7 +44,7 @@ Function = Callable[..., Any]
 if TYPE_CHECKING:
 
     class Solution(Protocol):
-        """What `solve_ivp` returns for Values."""
+        """The result of `solve_ivp` for Values."""
 
         t: Value | Array
         y: Value

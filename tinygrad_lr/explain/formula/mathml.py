@@ -17,7 +17,7 @@ SIGNS: Mapping[str, tuple[str, ...]] = {
     "msup": ("^",), "msub": ("_",), "msubsup": ("_", "^"), "munder": ("_",),
     "munderover": ("_", "^"),
 }  # fmt: skip
-"""What stands before the second and third part of an element, where it is text on one line."""
+"""Signs before the second and third part of an element, where it is text on one line."""
 
 
 def as_mathml(latex: str, words: Mapping[str, str] | None = None, display: str = "inline") -> str:

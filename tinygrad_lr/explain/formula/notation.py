@@ -112,7 +112,7 @@ SIGNS = {
     r"\\Gamma|\\psi": "Γ is the gamma function, ψ⁽⁰⁾ the derivative of ln Γ, ψ⁽ⁿ⁾ its n-th "
     "derivative",
 }
-"""What signs mean, by the pattern that finds them."""
+"""The meanings of signs, by the pattern that finds them."""
 SCIPY = ".scipy."
 OPERATOR = re.compile(r"\\operatorname\{([^}]*)\}|(\\sigma|\\Phi)(?![a-zA-Z])")
 OF_ENTRIES = re.compile(r">\}_\{[a-zA-Z]+\}|\\delta_\{|\\right\]_\{[a-zA-Z]")

@@ -141,10 +141,6 @@ def _of_v(g: Any, f: Mapping[str, Any], a: Any) -> Any:
     return found + u @ _diag(1 / s) @ (g - g @ _t(v) @ v) if n > m else found
 
 
-def _inverse(x: Any) -> Any:
-    return np.linalg.inv(x)
-
-
 def _leading(x: Any, k: int) -> Any:
     """Return the first k rows and columns."""
     return x if np.shape(x)[-2:] == (k, k) else x[..., :k, :k]
@@ -162,11 +158,11 @@ def _of_lower(g: Any, f: Mapping[str, Any], a: Any) -> Any:
     p, lower, upper = f["P"], f["L"], f["U"]
     m, n = np.shape(a)[-2:]
     k = min(m, n)
-    right = _inverse(_t(_leading(upper, k)))
+    right = np.linalg.inv(_t(_leading(upper, k)))
     if m > n:
-        inner = _inverse(_t(_leading(lower, k))) @ _upper(_t(lower) @ g) @ right
+        inner = np.linalg.inv(_t(_leading(lower, k))) @ _upper(_t(lower) @ g) @ right
         return p @ (g @ right - _with_zeros(inner, a))
-    inner = _inverse(_t(lower)) @ _below(_t(lower) @ g) @ right
+    inner = np.linalg.inv(_t(lower)) @ _below(_t(lower) @ g) @ right
     return p @ _with_zeros(inner, a)
 
 
@@ -174,7 +170,7 @@ def _of_upper(g: Any, f: Mapping[str, Any], a: Any) -> Any:
     p, lower, upper = f["P"], f["L"], f["U"]
     m, n = np.shape(a)[-2:]
     k = min(m, n)
-    left, right = _inverse(_t(_leading(lower, k))), _inverse(_t(_leading(upper, k)))
+    left, right = np.linalg.inv(_t(_leading(lower, k))), np.linalg.inv(_t(_leading(upper, k)))
     if n > m:
         inner = left @ _below(g @ _t(upper)) @ right
         return p @ (left @ g - _with_zeros(inner, a))
@@ -199,12 +195,12 @@ FACTORS: Mapping[str, tuple[Factor, ...]] = {
         Factor(
             "Q",
             lambda m, n: (m, n),
-            lambda g, f, a: (g - f["Q"] @ _mirrored(_t(f["Q"]) @ g)) @ _inverse(_t(f["R"])),
+            lambda g, f, a: (g - f["Q"] @ _mirrored(_t(f["Q"]) @ g)) @ np.linalg.inv(_t(f["R"])),
         ),
         Factor(
             "R",
             lambda m, n: (n, n),
-            lambda g, f, a: f["Q"] @ _mirrored(g @ _t(f["R"])) @ _inverse(_t(f["R"])),
+            lambda g, f, a: f["Q"] @ _mirrored(g @ _t(f["R"])) @ np.linalg.inv(_t(f["R"])),
         ),
     ),
     "triangular_factors": (
